@@ -1,0 +1,61 @@
+# Needs python3 (3.10 or newer, with venv), make and git. Every target first sets up .venv if it is missing or out of date.
+PYTHON ?= python3
+MODEL ?= yolo11n-EMO.yaml
+
+READY := .venv/.installed
+RUN := .venv/bin/python
+# uv stops where it cannot write its cache, for example where HOME is read-only.
+CACHE = $(shell mkdir -p "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}" 2>/dev/null || echo --no-cache)
+
+.PHONY: help lab train check test test-versions modules lessons figures data clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
+
+lab: $(READY) ## open the course in JupyterLab
+	$(RUN) -m jupyterlab --allow-root --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+
+train: $(READY) ## train a detector on the fire set (MODEL=yolo11n-EMO.yaml) and show what it finds
+	$(RUN) -m modules train model="$(MODEL)"
+
+check: $(READY) ## look at Python, torch, Ultralytics, GPU, data and disk: OK or what to do
+	$(RUN) modules/course/check.py
+
+test: $(READY) ## run everything that must hold: tests and lessons
+	$(RUN) -m pytest tests notebooks -n 2 --dist loadfile --nbval --nbval-current-env \
+		--nbval-sanitize-with=tests/nbval_sanitize.cfg --nbval-cell-timeout=600
+
+test-versions: $(READY) ## the same models with several versions of Ultralytics, each in its own environment (long)
+	$(RUN) tests/versions/run.py
+
+modules: $(READY) ## write modules/*.py from the lessons
+	$(RUN) tools/lessons.py export
+
+lessons: $(READY) ## execute all lessons and store their outputs (one: python tools/lessons.py execute 02)
+	$(RUN) tools/lessons.py execute
+
+figures: $(READY) ## draw figures/ anew
+	@for drawing in figures/*.py; do echo "$$drawing"; $(RUN) "$$drawing" || exit 1; done
+
+data: $(READY) ## make the fire set anew (fetches Blender's panoramas, 400 MB)
+	$(RUN) -m uv pip install --python .venv/bin/python -e '.[render]'
+	$(RUN) datasets/render/make_fire_set.py
+
+clean: ## remove .venv and caches; what you trained in runs/ stays
+	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv installs in seconds what takes pip minutes. A .venv that does not work (its Python is gone or too old) is made anew.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "This course needs Python 3.10 or newer; '$(PYTHON)' is missing or older."; \
+		echo "Say where a newer one is:  make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "Your Python comes without venv. On Debian and Ubuntu:  sudo apt install python3-venv"; exit 1; }
+	@.venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	$(RUN) -m pip install --quiet --disable-pip-version-check uv
+	$(RUN) -m uv pip install $(CACHE) --python .venv/bin/python -e '.[dev]'
+	@$(RUN) -m ipykernel install --user --name backbones-by-hand --display-name "Backbones by Hand" 2>/dev/null || \
+		echo "(No kernel registered for a Jupyter of your own; make lab works all the same.)"
+	@touch $(READY)
