@@ -1,0 +1,71 @@
+"""Try the registry with old and new Ultralytics, each in a virtual environment of its own: `make test-versions`.
+
+python tests/versions/run.py            all VERSIONS
+python tests/versions/run.py 8.3.0      some
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / ".versions"  # the environments, kept for the next time; git ignores them
+
+# What each version was made for: 8.3.0 predates numpy 2 and torch 2.6, which loads checkpoints differently.
+VERSIONS = {
+    "8.3.0": ["numpy<2", "torch<2.6", "torchvision<0.21"],
+    "8.3.100": [],
+    "8.3.200": [],
+    "8.4.0": [],
+    "newest": [],
+}
+
+
+def environment(version: str) -> Path:
+    """The Python of a virtual environment with this version in it."""
+    python = HOME / version / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", HOME / version], check=True)
+    wanted = "ultralytics" if version == "newest" else f"ultralytics=={version}"
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--upgrade", "--python", python]
+    subprocess.run([*uv, wanted, "timm", "einops", *VERSIONS[version]], check=True)
+    return python
+
+
+def try_version(version: str) -> bool:
+    """Run both halves of the matrix, and say whether they passed."""
+    python, folder = environment(version), Path(tempfile.mkdtemp(prefix="course-"))
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "YOLO_CONFIG_DIR": str(folder / "settings"),
+        "PYTHONUNBUFFERED": "1",
+        "TQDM_DISABLE": "1",
+    }
+    shown = "import torch, ultralytics, numpy as n; print(ultralytics.__version__, 'torch', torch.__version__, 'numpy', n.__version__)"
+    print(f"\n== Ultralytics {version}", flush=True)
+    subprocess.run([python, "-c", shown], env=env)
+    try:
+        for step in ("make", "load"):
+            matrix = [python, ROOT / "tests" / "versions" / "matrix.py", step, folder / "models"]
+            if subprocess.run(matrix, env=env).returncode:
+                return False
+        return True
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:] or list(VERSIONS)
+    unknown = set(chosen) - set(VERSIONS)
+    if unknown:
+        sys.exit(f"Unknown version {', '.join(unknown)}; choose from {', '.join(VERSIONS)}.")
+    failed = [version for version in chosen if not try_version(version)]
+    print(
+        f"\n{len(chosen) - len(failed)} of {len(chosen)} versions passed"
+        + (f"; failed: {', '.join(failed)}" if failed else "")
+    )
+    sys.exit(bool(failed))
