@@ -11,6 +11,7 @@ def pytest_configure(config):
         return  # a worker of pytest-xdist has inherited all this
     config.ultralytics_settings = tempfile.TemporaryDirectory(prefix="backbones-by-hand-")
     os.environ.update(kernel_environment("smoke", config.ultralytics_settings.name))
+    os.environ["COURSE_RUNS"] = os.path.join(config.ultralytics_settings.name, "runs")
     os.environ["OMP_NUM_THREADS"] = "1"  # two workers on two cores, and sums in the same order on every machine
     if config.getoption("nbval", False):
         greet_ultralytics(os.environ)
