@@ -1,0 +1,181 @@
+# Written by notebooks/06_fasternet.ipynb. Edit the lesson, then run `make modules`.
+"""FasterNet: a backbone of partial convolutions, in the sizes fasternet_t0, t1, t2, s, m and l.
+
+Chen et al., "Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks", CVPR 2023, arXiv 2303.03667: sections
+3.2 and 3.3 have the partial convolution, section 3.4 the network. The weights have the names of the authors' checkpoints.
+"""
+
+from collections import OrderedDict
+
+import torch
+from timm.layers import DropPath
+from torch import nn
+
+
+class PConv(nn.Module):
+    """Partial convolution: 3x3 on the first quarter of the channels, the others pass. (B, C, H, W) -> (B, C, H, W)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.mixed = channels // 4
+        self.partial_conv3 = nn.Conv2d(self.mixed, self.mixed, 3, padding=1, bias=False)
+
+    def forward(self, x):
+        first, rest = x.split([self.mixed, x.shape[1] - self.mixed], dim=1)
+        return torch.cat((self.partial_conv3(first), rest), dim=1)
+
+
+class FasterNetBlock(nn.Module):
+    """A partial convolution and two 1x1 convolutions, with a skip around them: (B, C, H, W) -> (B, C, H, W)."""
+
+    def __init__(self, channels, act=nn.GELU, drop_path=0.0):
+        super().__init__()
+        expand = nn.Conv2d(channels, 2 * channels, 1, bias=False)
+        project = nn.Conv2d(2 * channels, channels, 1, bias=False)
+        self.mlp = nn.Sequential(expand, nn.BatchNorm2d(2 * channels), act(), project)
+        self.spatial_mixing = PConv(channels)
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def forward(self, x):
+        y = self.drop_path(self.mlp(self.spatial_mixing(x)))
+        y += x  # in place, which saves one map: nothing needs y as it was
+        return y
+
+
+def downsample(c1, c2, stride, name):
+    """A convolution called `name` with a kernel as large as its stride, and BatchNorm: H and W shrink by `stride`."""
+    conv = nn.Conv2d(c1, c2, stride, stride, bias=False)
+    return nn.Sequential(OrderedDict([(name, conv), ("norm", nn.BatchNorm2d(c2))]))
+
+
+def initialize(module):
+    """Start convolutions and the classifier from a narrow normal distribution, as the authors do."""
+    if isinstance(module, (nn.Conv2d, nn.Linear)):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+class FasterNet(nn.Module):
+    """A backbone in four stages: (B, 3, H, W) -> [P2, P3, P4, P5] at strides 4, 8, 16 and 32.
+
+    In a model YAML it is one row, [-1, 1, FasterNet, [width]]. This class is T0, the smallest size. The other sizes are
+    subclasses with tables of their own.
+
+    Args:
+        width: factor for all channels; those of P2 become a multiple of 8.
+        num_classes: 0 for a backbone; otherwise `classify` works and the authors' checkpoints fit as they are.
+
+    Raises:
+        ValueError: arguments, or an input, that do not fit.
+    """
+
+    channels = 40  # of P2; each later map has twice as many
+    depths = (1, 2, 8, 2)  # blocks in each stage
+    act = nn.GELU
+    drop_path = 0.0  # of the last block, growing evenly from 0
+
+    def __init__(self, width=1.0, num_classes=0):
+        super().__init__()
+        if num_classes < 0:
+            raise ValueError(f"num_classes={num_classes}: give 0 for a backbone, or the number of classes")
+        last = sum(self.depths) - 1
+        drop_paths = (self.drop_path * i / last for i in range(last + 1))
+        channels = self.feature_channels(width)
+        self.patch_embed = downsample(3, channels[0], 4, "proj")
+        stages = []
+        for c, depth in zip(channels, self.depths):
+            if stages:
+                stages.append(downsample(c // 2, c, 2, "reduction"))
+            blocks = nn.Sequential(*(FasterNetBlock(c, self.act, next(drop_paths)) for _ in range(depth)))
+            stages.append(nn.Sequential(OrderedDict(blocks=blocks)))
+        self.stages = nn.Sequential(*stages)
+        if num_classes:
+            pre_head = nn.Conv2d(channels[-1], 1280, 1, bias=False)
+            self.avgpool_pre_head = nn.Sequential(nn.AdaptiveAvgPool2d(1), pre_head, self.act())
+            self.head = nn.Linear(1280, num_classes)
+        self.apply(initialize)
+
+    @classmethod
+    def feature_channels(cls, width=1.0, num_classes=0):
+        """Channels of P2, P3, P4 and P5."""
+        c = int(cls.channels * width / 8 + 0.5) * 8
+        if c < 8:
+            raise ValueError(
+                f"width={width} leaves fewer than 8 channels in P2: use a larger one, such as {8 / cls.channels:.2f}"
+            )
+        return [c, 2 * c, 4 * c, 8 * c]
+
+    def forward(self, x):
+        if x.shape[1] != 3 or min(x.shape[2:]) < 32:
+            raise ValueError(
+                f"FasterNet takes pictures (B, 3, H, W) of at least 32x32 pixels and was fed {tuple(x.shape)}"
+            )
+        # Channels last in memory suits the 1x1 convolutions and the batch norms; every layer hands this order on.
+        x = self.patch_embed(x.contiguous(memory_format=torch.channels_last))
+        maps = []
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i % 2 == 0:  # the odd ones shrink the map
+                maps.append(x)
+        return maps
+
+    def classify(self, x):
+        """Logits of the classes: (B, 3, H, W) -> (B, num_classes)."""
+        if not hasattr(self, "head"):
+            raise ValueError("this FasterNet has num_classes=0 and cannot classify: build it with num_classes=1000")
+        return self.head(self.avgpool_pre_head(self(x)[-1]).flatten(1))
+
+    def fuse(self):
+        """Fold every BatchNorm into the convolution before it. Raises ValueError in train mode."""
+        if self.training:
+            raise ValueError("fuse() needs eval mode, and this model is in train mode: call eval() first")
+        for part in self.modules():
+            if isinstance(part, nn.Sequential) and len(part) > 1 and isinstance(part[1], nn.BatchNorm2d):
+                part[0], part[1] = nn.utils.fuse_conv_bn_eval(part[0], part[1]), nn.Identity()
+
+
+class fasternet_t0(FasterNet):
+    """3.91 million parameters, 0.335 GMAC at 224 px; P2 to P5 have 40, 80, 160, 320 channels."""
+
+
+class fasternet_t1(FasterNet):
+    """7.60 million parameters, 0.851 GMAC at 224 px; P2 to P5 have 64, 128, 256, 512 channels."""
+
+    channels = 64
+    drop_path = 0.02
+
+
+class fasternet_t2(FasterNet):
+    """14.98 million parameters, 1.904 GMAC at 224 px; P2 to P5 have 96, 192, 384, 768 channels."""
+
+    channels = 96
+    act = nn.ReLU
+    drop_path = 0.05
+
+
+class fasternet_s(FasterNet):
+    """31.18 million parameters, 4.550 GMAC at 224 px; P2 to P5 have 128, 256, 512, 1024 channels."""
+
+    channels = 128
+    depths = (1, 2, 13, 2)
+    act = nn.ReLU
+    drop_path = 0.1
+
+
+class fasternet_m(FasterNet):
+    """53.52 million parameters, 8.722 GMAC at 224 px; P2 to P5 have 144, 288, 576, 1152 channels."""
+
+    channels = 144
+    depths = (3, 4, 18, 3)
+    act = nn.ReLU
+    drop_path = 0.2
+
+
+class fasternet_l(FasterNet):
+    """93.47 million parameters, 15.494 GMAC at 224 px; P2 to P5 have 192, 384, 768, 1536 channels."""
+
+    channels = 192
+    depths = (3, 4, 18, 3)
+    act = nn.ReLU
+    drop_path = 0.3

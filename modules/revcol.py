@@ -1,0 +1,319 @@
+# Written by notebooks/07_revcol.ipynb. Edit the lesson, then run `make modules`.
+"""RevCol, the reversible column network: columns that can be run backwards, so that training need not remember them.
+
+Cai et al., "Reversible Column Networks", ICLR 2023, arXiv 2212.11696. The weights have the names of the authors'
+checkpoints.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """LayerNorm over the channels of every pixel: (B, C, H, W) -> (B, C, H, W)."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Block(nn.Module):
+    """A ConvNeXt block with a 3x3 depthwise convolution: (B, C, H, W) -> (B, C, H, W).
+
+    `dice`, a factor for each picture, is drop path: 0 where the block is left out.
+    """
+
+    def __init__(self, channels):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((channels,), 1e-6))
+        self.dwconv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.pwconv1 = nn.Linear(channels, 4 * channels)
+        self.pwconv2 = nn.Linear(4 * channels, channels)
+
+    def forward(self, x, dice=None):
+        y = self.dwconv(x).permute(0, 2, 3, 1)  # B, H, W, C
+        y = self.pwconv2(F.gelu(self.pwconv1(self.norm(y))))
+        y = (self.gamma * y).permute(0, 3, 1, 2)  # B, C, H, W
+        return x + y if dice is None else x + y * dice
+
+
+class Up(nn.Module):
+    """From a level to the one below: (B, c1, H, W) -> (B, c2, 2H, 2W)."""
+
+    def __init__(self, c1, c2):
+        super().__init__()
+        self.channel_reschedule = nn.Sequential(nn.Linear(c1, c2), nn.LayerNorm(c2, eps=1e-6))
+
+    def forward(self, x):
+        x = self.channel_reschedule(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class Fusion(nn.Module):
+    """What enters a level: the map below it in its own column, and the map above it in the column before."""
+
+    def __init__(self, channels, i, first):
+        super().__init__()
+        self.down = nn.Identity()  # level 0 reads the stem, which has its channels and size
+        if i > 0:
+            conv = nn.Conv2d(channels[i - 1], channels[i], 2, stride=2)
+            self.down = nn.Sequential(conv, LayerNorm2d(channels[i], eps=1e-6))
+        last = i == len(channels) - 1
+        self.up = None if first or last else Up(channels[i + 1], channels[i])
+
+    def forward(self, below, above):
+        x = self.down(below)
+        return x if self.up is None else x + self.up(above)
+
+
+class Level(nn.Module):
+    """The function F_i of a level (paper, section 2.1): fusion, then blocks. `drop` has each block's drop path rate."""
+
+    def __init__(self, channels, i, drop, first):
+        super().__init__()
+        self.fusion = Fusion(channels, i, first)
+        self.blocks = nn.ModuleList(Block(channels[i]) for _ in drop)
+        self.drop = drop
+
+    def throw_dice(self, x):
+        """Drop path's factors for the pictures of `x`: (blocks, B, 1, 1, 1), or None where nothing is dropped."""
+        if not self.training or not any(self.drop):
+            return None
+        keep = 1 - torch.tensor(self.drop, device=x.device).view(-1, 1, 1, 1, 1)
+        return (torch.rand(len(keep), len(x), 1, 1, 1, device=x.device) < keep) / keep
+
+    def forward(self, below, above, dice=None):
+        x = self.fusion(below, above)
+        for i, block in enumerate(self.blocks):
+            x = block(x, None if dice is None else dice[i])
+        return x
+
+
+def away_from_zero(alpha, least=1e-3):
+    """`alpha` with every magnitude at least `least`. The gradient passes unchanged, so that alpha can leave 0 again."""
+    bounded = torch.where(alpha < 0, alpha.clamp(max=-least), alpha.clamp(min=least))
+    return alpha + (bounded - alpha).detach()
+
+
+class ReversibleLevel(torch.autograd.Function):
+    """`alpha * skip + level(below, above)`, remembering maps only where a segment of columns begins.
+
+    All levels of a segment share the list `sheet`. While they run backwards it holds the maps c0 to c3 of the moment:
+    each level wipes out its own map and writes down that of the column before. Autograd runs a level after all that
+    read its output, and those are the levels that rebuild what it needs.
+    """
+
+    @staticmethod
+    def forward(ctx, level, i, sheet, begins, dice, below, above, skip, alpha, *weights):
+        device = below.device.type
+        ctx.level, ctx.i, ctx.sheet, ctx.begins = level, i, sheet, begins
+        ctx.autocast = {
+            "device_type": device,
+            "enabled": torch.is_autocast_enabled(device),
+            "dtype": torch.get_autocast_dtype(device),
+            "cache_enabled": False,  # weights that are cast here, without gradients, must not be met in backward
+        }
+        kept = (below if i == 0 else None, above if begins else None, skip if begins else None)
+        ctx.save_for_backward(dice, *kept, alpha, *weights)
+        with torch.autocast(**ctx.autocast):
+            return alpha * skip + level(below, above, dice)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        i, sheet, begins = ctx.i, ctx.sheet, ctx.begins
+        dice, below, above, skip, alpha, *weights = ctx.saved_tensors
+        if i > 0:
+            below = sheet[i - 1]
+        if not begins and i + 1 < len(sheet):
+            above = sheet[i + 1]
+
+        needs = [*ctx.needs_input_grad[5:7], *ctx.needs_input_grad[9:]]
+        inputs = [t if t is None else t.detach().requires_grad_(n) for t, n in zip([below, above, *weights], needs)]
+        below, above, *weights = inputs
+        named = dict(zip(dict(ctx.level.named_parameters()), weights))
+        with torch.enable_grad(), torch.autocast(**ctx.autocast):
+            out = torch.func.functional_call(ctx.level, named, (below, above, dice))
+
+        if not begins:
+            skip = (sheet[i] - out.detach()) / alpha
+        sheet[i] = None if begins else skip
+        grad_skip = grad * alpha if ctx.needs_input_grad[7] else None
+        grad_alpha = (grad * skip).sum((0, 2, 3), keepdim=True) if ctx.needs_input_grad[8] else None
+        wanted = [t for t, n in zip(inputs, needs) if n]
+        found = iter(torch.autograd.grad(out, wanted, grad) if wanted else ())
+        grads = [next(found) if n else None for n in needs]
+        return (None,) * 5 + (*grads[:2], grad_skip, grad_alpha, *grads[2:])
+
+
+class Border(torch.autograd.Function):
+    """The end of a segment: passes the maps on and remembers them, to start from there on the way back."""
+
+    @staticmethod
+    def forward(ctx, sheet, *maps):
+        ctx.sheet = sheet
+        ctx.save_for_backward(*maps)
+        return tuple(m.view_as(m) for m in maps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *grads):
+        ctx.sheet[:] = ctx.saved_tensors
+        return None, *grads
+
+
+class Column(nn.Module):
+    """One column: from the stem's map and the four maps of the column before, four maps of the same shapes.
+
+    Level i gives alpha_i * c_i(column before) + F_i(c_{i-1}(this column), c_{i+1}(column before)).
+    """
+
+    def __init__(self, channels, depths, drop, first):
+        super().__init__()
+        for i, c in enumerate(channels):
+            self.register_parameter(f"alpha{i}", nn.Parameter(torch.full((1, c, 1, 1), 0.5)))
+        for i, depth in enumerate(depths):
+            start = sum(depths[:i])
+            self.add_module(f"level{i}", Level(channels, i, drop[start : start + depth], first))
+
+    def forward(self, x, maps, sheet=None, begins=False, forgetful=4):
+        """`sheet` and `begins` are those of ReversibleLevel, which is used for the first `forgetful` levels."""
+        maps = [*maps]
+        for i in range(len(maps)):
+            level, alpha = getattr(self, f"level{i}"), away_from_zero(getattr(self, f"alpha{i}"))
+            below = maps[i - 1] if i > 0 else x
+            above = maps[i + 1] if i + 1 < len(maps) else None
+            dice = level.throw_dice(x)
+            if sheet is None or i >= forgetful:
+                maps[i] = alpha * maps[i] + level(below, above, dice)
+            else:
+                tensors = (dice, below, above, maps[i], alpha, *level.parameters())
+                maps[i] = ReversibleLevel.apply(level, i, sheet, begins, *tensors)
+        return maps
+
+
+class RevCol(nn.Module):
+    """A backbone of reversible columns: (B, 3, H, W) -> [P2, P3, P4, P5] of the last column, strides 4, 8, 16, 32.
+
+    In a model YAML it is one row, [-1, 1, revcol_tiny, [width]]. A size is a subclass that sets the tables below.
+
+    Args:
+        width: factor for all channels.
+        segment: how much a training step remembers. 0: all, plain autograd. 1: the four maps of each column, from which
+            the rest is computed again, exactly. k: those of every k-th column; the columns between are run backwards,
+            which costs precision (relative error of gradients about 3e-6 at 2 and 6e-5 at 4, float32, alpha 0.5).
+        columns: how many, if not as many as the size has.
+
+    Raises:
+        ValueError: arguments, or an input, that do not fit.
+    """
+
+    channels = 64  # of P2; each later map has twice as many
+    depths = (2, 2, 4, 2)  # blocks in each level
+    columns = 4
+    drop_path = 0.1  # of the last block of a column, growing evenly from 0
+
+    def __init__(self, width=1.0, segment=1, columns=None):
+        super().__init__()
+        self.segment = segment
+        self.columns = self.columns if columns is None else columns
+        if segment < 0 or self.columns < 1:
+            raise ValueError(f"segment={segment}, columns={columns}: segment must be at least 0, columns at least 1")
+        channels = self.feature_channels(width)
+        conv = nn.Conv2d(3, channels[0], 4, stride=4)
+        self.stem = nn.Sequential(conv, LayerNorm2d(channels[0], eps=1e-6))
+        last = sum(self.depths) - 1
+        drop = [self.drop_path * i / last for i in range(last + 1)]
+        for i in range(self.columns):
+            self.add_module(f"subnet{i}", Column(channels, self.depths, drop, first=i == 0))
+        self.apply(self.initialize)
+
+    @staticmethod
+    def initialize(module):
+        """Start as the authors do: convolutions and linear layers from a narrow normal distribution."""
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+
+    @classmethod
+    def feature_channels(cls, width=1.0, segment=1, columns=None):
+        """Channels of P2, P3, P4 and P5."""
+        c = int(cls.channels * width / 8 + 0.5) * 8
+        if c < 8:
+            raise ValueError(f"width={width} leaves fewer than 8 channels in P2: use at least {8 / cls.channels:.2f}")
+        return [c, 2 * c, 4 * c, 8 * c]
+
+    def forward(self, x):
+        if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] % 32 or x.shape[3] % 32:
+            raise ValueError(
+                f"RevCol takes pictures (B, 3, H, W) with H and W multiples of 32 and was fed {tuple(x.shape)}: "
+                f"pad them, for its columns add maps of different strides"
+            )
+        x = self.stem(x)
+        maps = [x.new_zeros(())] * len(self.depths)  # of the column before the first
+        columns = [getattr(self, f"subnet{i}") for i in range(self.columns)]
+        if not self.saves_memory(x):
+            for column in columns:
+                maps = column(x, maps)
+            return maps
+        for start in range(0, len(columns) - 1, self.segment):
+            sheet = [None] * len(maps)
+            for i, column in enumerate(columns[start:-1][: self.segment]):
+                maps = column(x, maps, sheet, begins=i == 0)
+            maps = Border.apply(sheet, *maps)
+        # Backward starts with the last column and would rebuild at once what is forgotten here. Levels 1 to 3 have
+        # most of its work in half of its memory, and are gone again before level 0 needs the other half.
+        return columns[-1](x, maps, [None] * len(maps), begins=True, forgetful=1)
+
+    def saves_memory(self, x):
+        """Whether there is a backward pass to save for; exporters and compilers see the plain network."""
+        seen_by_tool = x.is_meta or torch.jit.is_tracing() or torch.compiler.is_compiling()
+        return self.segment > 0 and torch.is_grad_enabled() and not seen_by_tool
+
+    def load_state_dict(self, state_dict, *args, **kwargs):
+        """As always, except that the authors' classifier heads and decoders, which a detector lacks, are left out."""
+        extra = [key for key in state_dict if key.startswith(("cls_blocks.", "decoder_blocks."))]
+        if extra:
+            print(f"{type(self).__name__}: {len(extra)} tensors of classifier heads and decoders are left out.")
+        kept = {key: value for key, value in state_dict.items() if key not in extra}
+        return super().load_state_dict(kept, *args, **kwargs)
+
+
+class revcol_tiny(RevCol):
+    """29.9 million parameters, 4.52 GMAC at 224 px; P2 to P5 have 64, 128, 256, 512 channels, in 4 columns."""
+
+
+class revcol_small(RevCol):
+    """60.1 million parameters, 9.04 GMAC at 224 px; P2 to P5 have 64, 128, 256, 512 channels, in 8 columns."""
+
+    columns = 8
+    drop_path = 0.3
+
+
+class revcol_base(RevCol):
+    """138.0 million parameters, 16.58 GMAC at 224 px; P2 to P5 have 72, 144, 288, 576 channels, in 16 columns."""
+
+    channels = 72
+    depths = (1, 1, 3, 2)
+    columns = 16
+    drop_path = 0.4
+
+
+class revcol_large(RevCol):
+    """272.1 million parameters, 39.3 GMAC at 224 px; P2 to P5 have 128, 256, 512, 1024 channels, in 8 columns."""
+
+    channels = 128
+    depths = (1, 2, 6, 2)
+    columns = 8
+    drop_path = 0.5
+
+
+class revcol_xlarge(RevCol):
+    """832.0 million parameters, 120.2 GMAC at 224 px; P2 to P5 have 224, 448, 896, 1792 channels, in 8 columns."""
+
+    channels = 224
+    depths = (1, 2, 6, 2)
+    columns = 8
+    drop_path = 0.5

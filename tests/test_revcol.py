@@ -1,0 +1,368 @@
+"""RevCol: the reversible step computes what plain autograd computes, in the memory that the lesson promises."""
+
+import contextlib
+import copy
+import json
+
+import pytest
+import torch
+from ultralytics import YOLO
+
+from modules import revcol
+from modules.course import contract
+from modules.course.measure import gmac, parameters
+from modules.course.memory import LiveMemory, saved_bytes, step_memory
+from modules.course.train import train
+from modules.revcol import RevCol, away_from_zero, revcol_tiny
+
+SIZES = {  # parameters and GMAC at 224 px, both with the classifier; GMAC at 640 px without
+    "revcol_tiny": (30_456_168, 4.517, 36.87, (64, 128, 256, 512)),
+    "revcol_small": (60_568_424, 9.044, 73.82, (64, 128, 256, 512)),
+    "revcol_base": (138_616_408, 16.585, 135.4, (72, 144, 288, 576)),
+    "revcol_large": (273_095_400, 39.306, 320.9, (128, 256, 512, 1024)),
+    "revcol_xlarge": (833_807_400, 120.2, 981.3, (224, 448, 896, 1792)),
+}
+
+
+class Small(RevCol):
+    """A network for tests: narrow, shallow, with drop path on every block but the first."""
+
+    channels = 8
+    depths = (1, 1, 2, 1)
+    drop_path = 0.3
+
+
+def small(columns=4, segment=1, dtype=torch.float32):
+    """Weights of an ordinary size, so that every level counts; the initial gamma of 1e-6 would hide errors."""
+    torch.manual_seed(0)
+    model = Small(segment=segment, columns=columns).to(dtype)
+    for name, p in model.named_parameters():
+        with torch.no_grad():
+            if "gamma" in name:
+                p.normal_(0, 0.3)
+            elif p.ndim > 1 and "alpha" not in name:
+                p.normal_(0, p[0].numel() ** -0.5)
+    return model
+
+
+def picture(batch=2, height=64, width=96, dtype=torch.float32):
+    return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(1), dtype=dtype)
+
+
+def loss_of(maps):
+    """A loss that weighs every pixel differently."""
+    generator = torch.Generator().manual_seed(2)
+    return sum((m.float() * torch.randn(m.shape, generator=generator)).mean() for m in maps)
+
+
+def gradients(model, segment, x=None, context=None):
+    """Gradients by name (None where there is none) after one step; drop path throws the same dice each time."""
+    model.segment = segment
+    model.zero_grad()
+    torch.manual_seed(3)
+    with context or contextlib.nullcontext():
+        maps = model(picture() if x is None else x)
+    loss_of(maps).backward()
+    return {name: p.grad for name, p in model.named_parameters()}
+
+
+def worst(found, expected):
+    """The largest relative error of a tensor's gradient. Tensors without a gradient must be the same."""
+    assert {n for n, g in found.items() if g is None} == {n for n, g in expected.items() if g is None}
+    pairs = [(found[n], g) for n, g in expected.items() if g is not None]
+    return max(((f - g).norm() / g.norm().clamp(min=1e-12)).item() for f, g in pairs)
+
+
+# ------------------------------------------------------------------------------------------------- the authors' network
+@pytest.mark.parametrize("name", SIZES)
+def test_size(name):
+    count, cost, cost_640, channels = SIZES[name]
+    cls, maps = getattr(revcol, name), []
+    with torch.device("meta"):
+        model, x = cls(), torch.empty(1, 3, 640, 640)
+    found = gmac(lambda x: maps.extend(model(x)), x)
+    classifier = 2 * channels[3] + 1000 * channels[3] + 1000  # a LayerNorm and a linear layer
+    assert parameters(model) + classifier == count
+    assert found == pytest.approx(cost_640, rel=1e-3)
+    assert found * (224 / 640) ** 2 + channels[3] * 1e-6 == pytest.approx(cost, abs=0.007 if cost > 100 else 6e-4)
+    assert tuple(cls.feature_channels()) == channels
+    assert [tuple(m.shape) for m in maps] == [(1, c, 160 >> i, 160 >> i) for i, c in enumerate(channels)]
+
+
+def test_golden():
+    assert contract.golden("revcol_tiny", revcol_tiny()) < 2e-5
+
+
+def test_authors_checkpoint_loads_without_its_heads(capsys):
+    model = small()
+    weights = {k: v + 1 for k, v in model.state_dict().items()}
+    extra = {"cls_blocks.3.classifier.1.weight": torch.ones(2), "decoder_blocks.0.projback.0.bias": torch.ones(2)}
+    model.load_state_dict(weights | extra)
+    assert capsys.readouterr().out.splitlines() == ["Small: 2 tensors of classifier heads and decoders are left out."]
+    assert all(v.equal(weights[k]) for k, v in model.state_dict().items())
+    with pytest.raises(RuntimeError, match="cls_block.3"):  # a misspelt name is still an error
+        model.load_state_dict(weights | {"cls_block.3.bias": torch.ones(2)})
+
+
+# ------------------------------------------------------------------------------------------------------------ gradients
+@pytest.mark.parametrize("segment", [1, 2, 3, 5])
+def test_gradcheck(segment):
+    model = small(columns=5, segment=segment, dtype=torch.float64)
+    names = ["stem.0.weight", "subnet1.alpha2", "subnet3.level1.fusion.up.channel_reschedule.0.weight"]
+    names += ["subnet2.level3.blocks.0.gamma", "subnet4.level0.blocks.0.dwconv.weight"]
+    weights = [model.get_parameter(name).detach().requires_grad_() for name in names]
+
+    def function(x, *weights):
+        torch.manual_seed(3)
+        return torch.func.functional_call(model, dict(zip(names, weights)), x)
+
+    x = picture(2, 32, 32, torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(function, (x, *weights), fast_mode=True)
+
+
+@pytest.mark.parametrize("columns", [4, 8, 16])
+def test_float32_gradients_with_drop_path(columns):
+    model = small(columns)
+    plain = gradients(model, 0)
+    assert worst(gradients(model, 1), plain) < 1e-5
+    assert worst(gradients(model, 2), plain) < 1e-4
+    assert worst(gradients(model, 4), plain) < 1e-4
+
+
+def test_drop_path_drops():
+    model = small()
+    x = picture()
+    assert not model(x)[3].equal(model(x)[3])
+    model.eval()
+    assert model(x)[3].equal(model(x)[3])
+
+
+def test_random_numbers_are_used_as_by_plain_autograd():
+    model = small()
+    states = []
+    for segment in (0, 1, 2):
+        gradients(model, segment)
+        states.append(torch.get_rng_state())
+    assert states[0].equal(states[1]) and states[0].equal(states[2])
+
+
+@pytest.mark.parametrize("segment", [1, 2])
+def test_bfloat16_autocast(segment):
+    model = small()
+    exact = gradients(model, 0)
+    plain = gradients(model, 0, context=torch.autocast("cpu", torch.bfloat16))
+    found = gradients(model, segment, context=torch.autocast("cpu", torch.bfloat16))
+    assert worst(plain, exact) > 5e-3  # autocast was on
+    assert worst(found, plain) < 3e-2
+    # The stem's map is bfloat16 and its gradients are summed in another order; the columns do the same sums.
+    columns = {name for name in plain if name.startswith("subnet")}
+    if segment == 1:
+        assert worst({n: found[n] for n in columns}, {n: plain[n] for n in columns}) < 1e-5
+
+
+def test_backward_inside_autocast():
+    model = small()
+    plain = gradients(model, 0, context=torch.autocast("cpu", torch.bfloat16))
+    model.segment = 1
+    model.zero_grad()
+    torch.manual_seed(3)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss_of(model(picture())).backward()
+    assert worst({n: p.grad for n, p in model.named_parameters()}, plain) < 2e-2
+
+
+def test_deepcopy_after_a_training_forward():
+    model = small()
+    model(picture())
+    twin = copy.deepcopy(model)
+    assert worst(gradients(twin, 1), gradients(model, 0)) < 1e-5
+
+
+FROZEN = {
+    "stem": lambda name: name.startswith("stem"),
+    "first columns": lambda name: name.startswith(("stem", "subnet0", "subnet1")),
+    "last column": lambda name: name.startswith("subnet3"),
+    "norms": lambda name: "norm" in name,
+    "alpha": lambda name: "alpha" in name,
+    "all but one level": lambda name: not name.startswith("subnet1.level3"),
+    "all but level 0": lambda name: "level0" not in name,
+    "all but alpha": lambda name: "alpha" not in name,
+    "every other tensor": lambda name: sum(map(ord, name)) % 2,
+}
+
+
+@pytest.mark.parametrize("segment", [1, 2, 3, 4])
+@pytest.mark.parametrize("part", FROZEN)
+def test_frozen_part(part, segment):
+    model = small()
+    for name, p in model.named_parameters():
+        p.requires_grad_(not FROZEN[part](name))
+    plain = gradients(model, 0)
+    assert any(g is not None for g in plain.values())
+    assert worst(gradients(model, segment), plain) < (1e-5 if segment == 1 else 1e-4)
+
+
+@pytest.mark.parametrize("segment", [1, 4])
+@pytest.mark.parametrize("name", ["stem.0.weight", "subnet1.level3.blocks.0.gamma", "subnet2.alpha0"])
+def test_autograd_grad_to_a_parameter(name, segment):
+    model = small()
+    plain = gradients(model, 0)[name]
+    model.segment = segment
+    torch.manual_seed(3)
+    found = torch.autograd.grad(loss_of(model(picture())), model.get_parameter(name))[0]
+    assert ((found - plain).norm() / plain.norm()).item() < 1e-4
+
+
+@pytest.mark.parametrize("segment", [1, 2, 4])
+@pytest.mark.parametrize("used", [[0], [2], [3], [1, 2, 3]])
+def test_only_some_maps_are_used(used, segment):
+    model = small().eval()
+    found = []
+    for model.segment in (0, segment):
+        model.zero_grad()
+        maps = model(picture())
+        loss_of([maps[i] for i in used]).backward()
+        grads = {n: p.grad for n, p in model.named_parameters()}
+        found.append({n: torch.zeros(1) if g is None else g for n, g in grads.items()})
+    # Plain autograd leaves None where this gives zeros.
+    assert max((b - a).norm() / a.norm().clamp(min=1e-12) for a, b in zip(found[0].values(), found[1].values())) < 1e-4
+
+
+@pytest.mark.parametrize("segment", [1, 4])
+def test_backward_twice(segment):
+    model = small(segment=segment)
+    loss = loss_of(model(picture()))
+    first = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)
+    second = torch.autograd.grad(loss, list(model.parameters()))
+    assert all(a.equal(b) for a, b in zip(first, second))
+
+
+def test_derivative_of_a_gradient_is_refused():
+    model = small()
+    weight = model.stem[0].weight
+    gradient = torch.autograd.grad(loss_of(model(picture())), weight, create_graph=True)[0]
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_changed_weights_are_noticed():
+    model = small()
+    loss = loss_of(model(picture()))
+    with torch.no_grad():
+        model.subnet2.level1.blocks[0].pwconv1.weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+# --------------------------------------------------------------------------------------------------------------- memory
+@pytest.fixture(scope="module")
+def memory():
+    """(saved, peak) in MiB of a training step of the paper's channels, by (columns, segment)."""
+    x = picture(1, 224, 224)
+    found = {}
+    for columns, segment in [(4, 0), (4, 1), (16, 1), (16, 4)]:
+        with torch.device("meta"):  # values do not matter here, and initialising takes longer than the step
+            model = revcol_tiny(columns=columns, segment=segment)
+        model.to_empty(device="cpu").load_state_dict({k: torch.zeros_like(v) for k, v in model.state_dict().items()})
+        memory = step_memory(model, x)
+        found[columns, segment] = (memory.saved, memory.peak)
+    return found
+
+
+def test_memory_of_plain_autograd(memory):
+    assert memory[4, 0] == pytest.approx((170, 174), abs=10)
+
+
+def test_memory_of_the_reversible_step(memory):
+    (saved_4, peak_4), (saved_16, peak_16) = memory[4, 1], memory[16, 1]
+    assert (saved_16 - saved_4) / 12 <= 1.5
+    assert peak_4 < 36 and peak_16 < 54  # the authors' code: 67.0 and 84.5
+
+
+def test_memory_of_segments(memory):
+    # Four borders here, three there; four maps at each.
+    assert memory[16, 4][0] - memory[4, 1][0] == pytest.approx(1.436, abs=0.1)
+    assert memory[16, 4][1] < memory[16, 1][1] - 12
+
+
+def test_peak_counts_what_is_alive():
+    with LiveMemory() as live:
+        a = torch.zeros(256, 1024)  # 1 MiB
+        b = a + 1
+        view = b[:10]
+        del a
+        c = b.add_(1)
+        del b, c
+    assert (live.now, live.peak) == (2**20, 2**21)
+    del view
+    assert live.now == 0
+
+
+def test_saved_bytes_leave_parameters_out():
+    layer = torch.nn.Linear(256, 512)
+    x = torch.randn(64, 256)
+    assert saved_bytes(layer, x, parameters=layer.parameters()) == x.nbytes
+
+
+def test_nothing_is_kept_after_the_step():
+    model = small(segment=2)
+    gradients(model, 2)
+    with LiveMemory() as live:
+        loss = loss_of(model(picture()))
+        loss.backward()
+        del loss
+    assert live.now == 0
+
+
+# ------------------------------------------------------------------------------------------------------ alpha, the door
+def test_alpha_stays_away_from_zero():
+    alpha = torch.tensor([0.0, -0.0, 1e-9, -1e-9, 0.5, -2.0], requires_grad=True)
+    assert away_from_zero(alpha).tolist() == pytest.approx([1e-3, 1e-3, 1e-3, -1e-3, 0.5, -2.0])
+    away_from_zero(alpha).sum().backward()
+    assert alpha.grad.eq(1).all()
+
+
+@pytest.mark.parametrize("segment", [0, 1, 2])
+def test_alpha_of_zero_trains(segment):
+    model = small()
+    with torch.no_grad():
+        for column in range(4):
+            model.get_parameter(f"subnet{column}.alpha1").zero_()
+    found = gradients(model, segment)
+    assert all(g.isfinite().all() for g in found.values()) and found["subnet2.alpha1"].any()
+
+
+def test_eval_mode_edits_no_weight():
+    model = small().eval()
+    with torch.no_grad():
+        model.subnet1.alpha0.zero_()
+        before = copy.deepcopy(model.state_dict())
+        assert all(m.isfinite().all() for m in model(picture()))
+    assert all(v.equal(before[k]) for k, v in model.state_dict().items())
+
+
+def test_first_alpha_has_gradient_zero():
+    found = gradients(small(), 1)
+    assert all(not found[f"subnet0.alpha{i}"].any() for i in range(4))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 200, 312), (1, 3, 64, 80), (1, 4, 64, 64), (3, 64, 64)])
+def test_wrong_pictures(shape):
+    with pytest.raises(ValueError, match="multiples of 32") as error:
+        small()(torch.zeros(shape))
+    assert str(shape) in str(error.value)
+
+
+def test_golden_file_is_complete():
+    expected = json.loads((contract.GOLDEN / "revcol_tiny.json").read_text(encoding="utf-8"))
+    assert len(expected["runs"]) == 2 and len(contract.layout(expected["manifest"])) == len(revcol_tiny().state_dict())
+
+
+# -------------------------------------------------------------------------------------------------------------- in YOLO
+def test_yolo_trains_behind_a_frozen_stem(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = train("yolo11n-RevColV1.yaml", preset="smoke", epochs=1, fraction=0.1, freeze=["0.stem"])
+    net = YOLO(run.weights).model.model[0]
+    # All biases start at zero.
+    assert not net.stem[0].bias.any()
+    assert all(getattr(net, f"subnet{i}").level1.blocks[0].pwconv1.bias.any() for i in range(4))
