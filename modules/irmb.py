@@ -1,0 +1,221 @@
+# Written by notebooks/02_irmb.ipynb. Edit the lesson, then run `make modules`.
+"""iRMB, the inverted residual mobile block: an inverted residual with attention in strided windows inside.
+
+Zhang et al., "Rethinking Mobile Block for Efficient Attention-based Models", ICCV 2023, arXiv 2301.01146:
+section 2.2 has the Meta Mobile Block, section 2.3 iRMB. The weights have the names of the authors' checkpoints.
+"""
+
+import torch.nn.functional as F
+from timm.layers import DropPath
+from torch import nn
+
+
+def window_partition(x, window):
+    """Group the positions of a map into strided windows: (B, C, H, W) -> (B * groups, window * window, C).
+
+    With n = H / window, group 0 holds rows 0, n, 2n, ...: a coarse grid over the whole map.
+
+    Raises:
+        ValueError: H or W is no multiple of the window.
+    """
+    B, C, H, W = x.shape
+    if H % window or W % window:
+        raise ValueError(
+            f"a {H}x{W} map does not divide into {window}x{window} windows: pad it to multiples of {window}"
+        )
+    x = x.permute(0, 2, 3, 1).reshape(B, window, H // window, window, W // window, C)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(-1, window * window, C)
+
+
+def window_reverse(tokens, window, H, W):
+    """Undo `window_partition`: (B * groups, window * window, C) -> (B, C, H, W)."""
+    x = tokens.unflatten(1, (window, window)).unflatten(0, (-1, H // window, W // window))
+    return x.permute(0, 3, 1, 4, 2, 5).reshape(-1, H, W, tokens.shape[-1]).permute(0, 3, 1, 2)
+
+
+def split_heads(tokens, heads):
+    """(B, N, C) -> (B, heads, N, C / heads)."""
+    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def attention(q, k, v):
+    """softmax(q k^T / sqrt(d)) v for q and k (B, heads, N, d), v (B, heads, N, dv): -> (B, heads, N, dv)."""
+    if q.shape[-1] == v.shape[-1]:
+        return F.scaled_dot_product_attention(q, k, v)
+    # Where v is wider than q, SDPA has no fused kernel on a CPU and is the slower one.
+    return (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(-1) @ v
+
+
+class LayerNorm2d(nn.Module):
+    """LayerNorm over the channels of a map: (B, C, H, W) -> (B, C, H, W)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+
+    def forward(self, x):
+        return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+NORMS = {
+    "none": lambda channels: nn.Identity(),
+    "bn": lambda channels: nn.BatchNorm2d(channels, eps=1e-6),
+    "ln": LayerNorm2d,
+}
+ACTS = {"none": nn.Identity, "relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU}
+
+
+def choose(what, name, table):
+    """The entry `name` of a table of norms or activations. Raises ValueError for a name that is not in it."""
+    if name not in table:
+        raise ValueError(f"unknown {what} {name!r}: use one of {', '.join(table)}")
+    return table[name]
+
+
+def fold(conv, norm):
+    """One convolution that does the work of `conv` and of the BatchNorm `norm` behind it.
+
+    Raises:
+        ValueError: in train mode, where a BatchNorm has no fixed statistics.
+    """
+    if conv.training or norm.training:
+        raise ValueError("fuse() needs eval mode, and this model is in train mode: call eval() first")
+    return nn.utils.fuse_conv_bn_eval(conv, norm)
+
+
+class ConvNormAct(nn.Module):
+    """Convolution, norm, activation: (B, c1, H, W) -> (B, c2, ceil(H / stride), ceil(W / stride)) for an odd kernel."""
+
+    def __init__(self, c1, c2, kernel=1, stride=1, groups=1, bias=False, norm="none", act="none"):
+        super().__init__()
+        self.conv = nn.Conv2d(c1, c2, kernel, stride, kernel // 2, groups=groups, bias=bias)
+        self.norm = choose("norm", norm, NORMS)(c2)
+        self.act = choose("activation", act, ACTS)()
+
+    def forward(self, x):
+        return self.act(self.norm(self.conv(x)))
+
+    def fuse(self):
+        """Fold a BatchNorm into the convolution, in eval mode."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.conv, self.norm = fold(self.conv, self.norm), nn.Identity()
+
+
+class SqueezeExcite(nn.Module):
+    """Weigh each channel by what the whole map holds: (B, C, H, W) -> (B, C, H, W)."""
+
+    def __init__(self, channels, hidden, act):
+        super().__init__()
+        self.conv_reduce = nn.Conv2d(channels, hidden, 1)
+        self.act = choose("activation", act, ACTS)()
+        self.conv_expand = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x):
+        weight = self.conv_expand(self.act(self.conv_reduce(x.mean((2, 3), keepdim=True))))
+        return x * weight.sigmoid()
+
+
+def check_arguments(c1, c2, dim_head, window, exp_ratio, attn_pre, kernel, stride, attn, expand):
+    """Raise ValueError for arguments of iRMB that cannot work, saying what was given and what to change."""
+    mid = int(c1 * exp_ratio)
+    if min(c1, c2, mid, stride) < 1:
+        raise ValueError(f"c1={c1}, c2={c2}, int(c1 * exp_ratio)={mid}, stride={stride}: all must be at least 1")
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError(f"kernel={kernel}: an even kernel would change the size of the map, use 3, 5, 7, ...")
+    if not expand and (attn or mid != c1):
+        raise ValueError(f"expand=False with attn={attn}, exp_ratio={exp_ratio}: it needs attn=False and exp_ratio=1")
+    if not attn:
+        return
+    if window < 1:
+        raise ValueError(f"window={window}: a window has at least 1 position a side, the authors use 7")
+    if dim_head < 1 or c1 % dim_head:
+        raise ValueError(f"c1={c1} channels do not divide into heads of dim_head={dim_head}: use a divisor of {c1}")
+    heads = c1 // dim_head
+    if not attn_pre and mid % heads:
+        raise ValueError(
+            f"attn_pre=False attends to the {mid} expanded channels, which do not divide among {heads} heads: "
+            f"use attn_pre=True, or change exp_ratio={exp_ratio} or dim_head={dim_head}"
+        )
+
+
+class iRMB(nn.Module):
+    """Inverted residual mobile block: (B, c1, H, W) -> (B, c2, ceil(H / stride), ceil(W / stride)).
+
+    norm -> attention in windows and 1x1 expansion -> depthwise convolution, with a skip -> 1x1 projection; and a skip
+    around it all. Both skips need c1 == c2 and stride 1. In a model YAML: [-1, 1, iRMB, [c2, dim_head, window, ...]].
+
+    Args:
+        c1, c2: channels in and out.
+        dim_head: channels of an attention head, a divisor of c1.
+        window: side of an attention window. A map whose sides are no multiples of it (or are smaller) is padded with
+            zeros at the right and at the bottom; like the authors' block, it lets the padding take part in the softmax.
+        exp_ratio: channels inside the block, in multiples of c1.
+        attn_pre: attend to the c1 channels before the expansion (cheaper), or to the expanded ones.
+        kernel, stride: of the depthwise convolution.
+        norm, act: names from NORMS and ACTS.
+        attn, expand, skip: False leaves out the attention, the 1x1 expansion, the skips.
+        se_ratio: hidden channels of a squeeze-and-excitation, in multiples of those inside; 0 for none.
+        bias: whether the 1x1 convolutions before the depthwise one have a bias.
+        drop_path: probability of leaving the block out, in training.
+
+    Raises:
+        ValueError: arguments, or an input, that do not fit.
+    """
+
+    def __init__(
+        self,
+        c1,
+        c2,
+        dim_head=8,
+        window=7,
+        exp_ratio=1.0,
+        attn_pre=False,
+        *,
+        kernel=3,
+        stride=1,
+        norm="bn",
+        act="relu",
+        attn=True,
+        expand=True,
+        skip=True,
+        se_ratio=0.0,
+        bias=False,
+        drop_path=0.0,
+    ):
+        super().__init__()
+        check_arguments(c1, c2, dim_head, window, exp_ratio, attn_pre, kernel, stride, attn, expand)
+        mid = int(c1 * exp_ratio)
+        self.c1, self.window, self.attn, self.attn_pre = c1, window, attn, attn_pre
+        self.skip = skip and c1 == c2 and stride == 1
+        self.norm = choose("norm", norm, NORMS)(c1)
+        if attn:
+            self.heads = c1 // dim_head
+            self.qk = ConvNormAct(c1, 2 * c1, bias=bias)
+        self.v = ConvNormAct(c1, mid, bias=bias, act=act) if expand else nn.Identity()
+        self.conv_local = ConvNormAct(mid, mid, kernel, stride, groups=mid, norm="bn", act="silu")
+        self.se = SqueezeExcite(mid, max(1, round(mid * se_ratio)), act) if se_ratio else nn.Identity()
+        self.proj = ConvNormAct(mid, c2)
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def attend(self, x):
+        """Attention and expansion of a normalised map: (B, c1, H, W) -> (B, mid, H, W)."""
+        H, W = x.shape[2:]
+        x = F.pad(x, (0, -W % self.window, 0, -H % self.window))
+        q, k = split_heads(window_partition(self.qk(x), self.window), 2 * self.heads).chunk(2, dim=1)
+        v = split_heads(window_partition(x if self.attn_pre else self.v(x), self.window), self.heads)
+        tokens = attention(q, k, v).transpose(1, 2).flatten(2)  # (B * groups, window * window, c1 or mid)
+        x = window_reverse(tokens, self.window, *x.shape[2:])[:, :, :H, :W]
+        return self.v(x) if self.attn_pre else x
+
+    def forward(self, x):
+        if x.shape[1] != self.c1:
+            raise ValueError(f"iRMB was built for c1={self.c1} channels and was fed {x.shape[1]}: {tuple(x.shape)}")
+        y = self.norm(x)
+        y = self.attend(y) if self.attn else self.v(y)  # (B, mid, H, W)
+        local = self.se(self.conv_local(y))  # (B, mid, H / stride, W / stride)
+        y = self.proj(y + local if self.skip else local)  # (B, c2, H / stride, W / stride)
+        return x + self.drop_path(y) if self.skip else y
+
+    def fuse(self):
+        """Fold the BatchNorm behind the depthwise convolution into it, in eval mode."""
+        self.conv_local.fuse()
