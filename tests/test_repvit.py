@@ -181,6 +181,6 @@ def test_smallest_width_that_the_error_names_works():
 def test_speed_report(capsys):
     bench.report(["repvit_m0_9"], batches=(1,), imgsz=64, rounds=2)
     forward, backward = capsys.readouterr().out.splitlines()[1:]
-    assert forward.count("..") == 2 and backward.count("..") == 1
+    assert forward.count("..") == 3 and backward.count("..") == 1
     with pytest.raises(ValueError, match="repvit_m0_6 is not both"):
         bench.against_timm("repvit_m0_6", 1)

@@ -71,13 +71,13 @@ def ratio(speed: Speed, name: str, to: str) -> str:
 
 def report(names=DEFAULT, batches=(1, 8), **arguments) -> None:
     """Print the ratios of all `names` as a table; `arguments` are those of `against_timm`."""
-    print(f"{'':14}batch  {'pass':20}timm ms   ours / timm          unfused / fused")
+    print(f"{'':14}batch  {'pass':20}timm ms   ours / timm          ours / fused         timm / fused")
     for name in names:
         for batch in batches:
             for what, speed in against_timm(name, batch, **arguments).items():
-                fused = ratio(speed, "ours", "fused") if "fused" in speed.rounds else ""
-                time, ours = 1e3 * speed.median("timm"), ratio(speed, "ours", "timm")
-                print(f"{name:14}{batch:5}  {what:18}{time:9.1f}   {ours:21}{fused}".rstrip())
+                pairs = [("ours", "timm"), ("ours", "fused"), ("timm", "fused")]
+                ratios = [f"{ratio(speed, *pair):21}" for pair in pairs if set(pair) <= set(speed.rounds)]
+                print(f"{name:14}{batch:5}  {what:18}{1e3 * speed.median('timm'):9.1f}   {''.join(ratios)}".rstrip())
 
 
 if __name__ == "__main__":
