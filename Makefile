@@ -42,8 +42,8 @@ data: $(READY) ## make the fire set anew (fetches Blender's panoramas, 400 MB)
 	$(RUN) -m uv pip install --python .venv/bin/python -e '.[render]'
 	$(RUN) datasets/render/make_fire_set.py
 
-clean: ## remove .venv and caches; what you trained in runs/ stays
-	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+clean: ## remove environments and caches; what you trained in runs/ stays
+	rm -rf .venv .versions *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv installs in seconds what takes pip minutes. A .venv that does not work (its Python is gone or too old) is made anew.

@@ -51,7 +51,9 @@ def try_version(version: str) -> bool:
     try:
         for step in ("make", "load"):
             matrix = [python, ROOT / "tests" / "versions" / "matrix.py", step, folder / "models"]
-            if subprocess.run(matrix, env=env).returncode:
+            done = subprocess.run(matrix, env=env, stderr=subprocess.PIPE, text=True)  # progress bars go to stderr
+            if done.returncode:
+                print(done.stderr[-3000:])
                 return False
         return True
     finally:
