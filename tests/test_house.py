@@ -265,7 +265,7 @@ def test_check_fire_set(tmp_path):
 
 
 def test_check_fire_set_of_this_repository():
-    assert check.fire_set().line == "fire set: 80 pictures to train, 20 to validate"
+    assert check.fire_set().line == "fire set: 480 pictures to train, 120 to validate"
 
 
 def test_check_disk():
