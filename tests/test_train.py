@@ -4,19 +4,33 @@ import json
 import math
 import shutil
 import signal
-import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from interrupted import start
 from PIL import Image
 
-from modules.course.fire import FIRE_YAML, fire_pictures
+from modules.course.fire import FIRE_YAML, fire_pictures, read_boxes
 from modules.course.inputs import InputError, check_data, check_imgsz, check_row
 from modules.course.presets import PRESETS, preset
-from modules.course.train import can_go_on, epochs_done, forget_after, free_folder, train, write_record
+from modules.course.train import (
+    Run,
+    baseline,
+    can_go_on,
+    draw_lots,
+    epochs_done,
+    find_finished,
+    forget_after,
+    prepare,
+    take_folder,
+    train,
+    write_record,
+)
 
 MODEL = "yolo11n-TinyNet.yaml"
+COMMAND = [f"model={MODEL}", "preset=smoke", "epochs=3"]
 
 
 # ------------------------------------------------------------------------------------------------------------ presets
@@ -42,24 +56,12 @@ def test_what_is_given_beats_the_preset_and_what_follows_from_it():
 
 
 # ----------------------------------------------------------------------------------------- a run, twice interrupted
-def start(folder: Path, stop_at: str, how: signal.Signals) -> tuple[int, str]:
-    """Train in a process of its own and stop it once a line starts with `stop_at`."""
-    command = [sys.executable, "-m", "modules", "train", f"model={MODEL}", "preset=smoke", "epochs=3"]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.strip().startswith(stop_at):
-            process.send_signal(how)
-    return process.wait(), "".join(lines)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_an_interrupted_run_goes_on_and_a_finished_one_stays(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("COURSE_RUNS", raising=False)
-    code, said = start(tmp_path, "1/3", signal.SIGINT)
+    code, said = start(tmp_path, COMMAND, "1/3", signal.SIGINT)
     assert code == 130 and "The same command goes on" in said and "Traceback" not in said
-    code, said = start(tmp_path, "2/3", signal.SIGKILL)
+    code, said = start(tmp_path, COMMAND, "2/3", signal.SIGKILL)
     assert code == -signal.SIGKILL and "Going on with runs/yolo11n-TinyNet-smoke-160 after epoch 1 of 3" in said
 
     monkeypatch.chdir(tmp_path)
@@ -76,22 +78,114 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_stays(tmp_path, monkeypat
     assert len(Image.open(run.picture).convert("RGB").getcolors(maxcolors=10**7)) > 1000, "the picture is empty"
 
     request = json.loads((run.folder / "run.json").read_text())["request"]
-    assert free_folder(tmp_path / "runs", run.folder.name, request).name == run.folder.name + "-2"
+    assert take_folder(tmp_path / "runs", run.folder.name, request).name == run.folder.name + "-2"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["runs"], "something was written outside runs/"
 
 
 def test_only_the_same_command_of_a_process_that_is_gone_goes_on(tmp_path):
-    folder = tmp_path / "a"
-    write_record(folder, {"epochs": 3}, finished=False)
+    folder = take_folder(tmp_path, "a", {})
+    write_record(folder, {"epochs": 3})
     assert can_go_on(folder, {"epochs": 3}) and not can_go_on(folder, {"epochs": 4})
     record = json.loads((folder / "run.json").read_text())
-    for change in ({"finished": True}, {"process": 1}, {"folder": "elsewhere"}):
+    for change in ({"scores": {"mAP50": 0.5}}, {"process": 1}, {"folder": "elsewhere"}):
         (folder / "run.json").write_text(json.dumps({**record, **change}))
         assert not can_go_on(folder, {"epochs": 3}), change
     (folder / "run.json").unlink()
     assert not can_go_on(folder, {"epochs": 3})
 
 
+# ---------------------------------------------------------------------------------------------- what is trained once
+def test_the_baseline_is_trained_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_RUNS", str(tmp_path / "runs"))
+    first, second = (baseline("smoke", epochs=1, imgsz=64, fraction=0.1) for _ in range(2))
+    said = capsys.readouterr().out
+    assert said == f"trained: {first}\nalready trained: {first}\n" and second == first
+    assert str(first).startswith("yolo11n-smoke-64   precision ") and str(first).endswith("(16 validation pictures)")
+    assert [folder.name for folder in (tmp_path / "runs").iterdir()] == ["yolo11n-smoke-64"]
+
+
+@pytest.fixture
+def finished(small_set):
+    """A function that makes the request of a training on the small set, and a run that finished it."""
+
+    def request(**settings):
+        return prepare(MODEL, small_set / "set.yaml", "smoke", settings).request
+
+    folder = take_folder(small_set / "runs", "a", {})
+    run = Run(folder, {"mAP50": 0.5}, judged=1)
+    run.weights.parent.mkdir()
+    for path in (run.weights, run.picture):
+        path.touch()
+    write_record(folder, request(), run)
+    return request, run
+
+
+def test_only_a_finished_run_of_the_same_request_is_found(finished, monkeypatch):
+    request, run = finished
+    runs = run.folder.parent
+    assert find_finished(runs, request()) == run
+    assert find_finished(runs, request(epochs=3)) is None
+    with monkeypatch.context() as patch:
+        patch.setattr("ultralytics.__version__", "8.0.0")
+        assert find_finished(runs, request()) is None
+    write_record(run.folder, request())
+    assert find_finished(runs, request()) is None, "it is not finished"
+    write_record(run.folder, request(), run)
+    run.weights.unlink()
+    assert find_finished(runs, request()) is None, "its weights are gone"
+
+
+@pytest.mark.parametrize(
+    "changed", ["train/images/1.jpg", "train/labels/1.txt", "val/images/0.jpg", "val/labels/0.txt"]
+)
+def test_a_run_on_other_pictures_or_labels_is_not_found(finished, small_set, changed):
+    request, run = finished
+    if changed.endswith("txt"):
+        (small_set / changed).write_text("0 0.5 0.5 0.3 0.2\n")
+    else:
+        Image.new("RGB", (64, 64)).save(small_set / changed)
+    assert find_finished(run.folder.parent, request()) is None
+
+
+# ------------------------------------------------------------------------------------------- which pictures are taken
+def test_presets_take_a_part_of_a_large_set_and_the_scores_say_of_how_many(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_RUNS", str(tmp_path))
+    tiny = replace(PRESETS["smoke"], epochs=1, imgsz=64, pictures=6, watched=3, judged=4)
+    monkeypatch.setitem(PRESETS, "smoke", tiny)
+    run = train(MODEL, preset="smoke", verbose=False)
+    assert capsys.readouterr().out == f"{run}\n" and run.judged == 4
+
+    def listed(name):
+        names = (run.folder / name).read_text().splitlines()
+        assert all(Path(name).is_file() for name in names)
+        return set(names)
+
+    assert len(listed("training-train.txt")) == 6
+    assert len(listed("training-val.txt")) == 3 and len(listed("judging-val.txt")) == 4
+
+
+def test_lots_are_the_same_each_time_and_spread():
+    pictures = fire_pictures()
+    drawn = draw_lots(pictures, 30)
+    assert drawn == draw_lots(pictures, 30) and len(set(drawn)) == 30 and drawn == sorted(drawn)
+    middle = pictures[len(pictures) // 2]
+    assert 8 <= sum(picture < middle for picture in drawn) <= 22
+    assert draw_lots(pictures, None) == draw_lots(pictures, 10**6) == pictures
+
+
+def test_pictures_are_chosen_by_what_they_show():
+    for part in ("train", "val"):
+        kinds = {kind: fire_pictures(part, kind) for kind in ("campfire", "far", "close", "plain")}
+        assert all(set(pictures) < set(fire_pictures(part)) for pictures in kinds.values())
+        assert all(len(read_boxes(picture)) for picture in kinds["campfire"])
+        assert not any(len(read_boxes(picture)) for picture in kinds["plain"])
+    with pytest.raises(ValueError, match="kind='bonfire': the part val has .*campfire, "):
+        fire_pictures("val", "bonfire")
+    with pytest.raises(ValueError, match="part='test': choose train or val"):
+        fire_pictures("test")
+
+
+# --------------------------------------------------------------------------------------------------- damaged folders
 def test_a_checkpoint_cut_short_is_not_trusted(tmp_path, capsys):
     (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 half a file")
     assert epochs_done(tmp_path / "last.pt", 3) == 0

@@ -1,5 +1,6 @@
 """The fire set that comes with the course, and a look at it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,24 @@ FIRE = Path(__file__).parents[2] / "datasets" / "fire"
 FIRE_YAML = FIRE / "fire.yaml"
 
 
-def fire_pictures(part: str = "train") -> list[Path]:
-    """The pictures of the part "train" or "val", in order of their names."""
-    return sorted(path for path in (FIRE / part / "images").iterdir() if path.suffix == ".jpg")
+def fire_pictures(part: str = "train", kind: str | None = None) -> list[Path]:
+    """The pictures of the part "train" or "val", in order of their names; with `kind` only those of that kind of scene.
+
+    Raises:
+        ValueError: there is no such part, or it has no picture of that kind.
+    """
+    if part not in ("train", "val"):
+        raise ValueError(f"part='{part}': choose train or val.")
+    kinds = read_kinds(part)
+    if kind is not None and kind not in kinds.values():
+        raise ValueError(f"kind='{kind}': the part {part} has {', '.join(sorted(set(kinds.values())))}.")
+    return [picture for picture, its_kind in kinds.items() if kind in (None, its_kind)]
+
+
+def read_kinds(part: str) -> dict[Path, str]:
+    """What each picture of a part shows ("far", "campfire", ...), in order of the pictures' names."""
+    manifest = json.loads((FIRE / "manifest.json").read_text(encoding="utf-8"))
+    return {FIRE / name: facts["kind"] for name, facts in sorted(manifest.items()) if name.startswith(f"{part}/")}
 
 
 def read_boxes(picture: Path) -> np.ndarray:

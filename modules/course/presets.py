@@ -8,13 +8,15 @@ import torch
 
 @dataclass(frozen=True)
 class Preset:
-    """One size of training run. `pictures` caps the training pictures (None: all of them)."""
+    """One size of training run. The last three count pictures, at most; None means all of them."""
 
     name: str
     imgsz: int
     epochs: int
     batch: int
-    pictures: int | None
+    pictures: int | None  # to train on
+    watched: int | None  # of the validation pictures: those that are looked at after each epoch, to choose the best one
+    judged: int | None  # of the validation pictures: those that the final scores are about
 
     def settings(self, **overrides) -> dict:
         """The arguments for Ultralytics: what a short run from scratch needs, then `overrides`."""
@@ -41,9 +43,9 @@ class Preset:
 PRESETS = {
     p.name: p
     for p in (
-        Preset("smoke", imgsz=160, epochs=2, batch=8, pictures=64),
-        Preset("laptop", imgsz=320, epochs=50, batch=8, pictures=80),
-        Preset("full", imgsz=640, epochs=300, batch=16, pictures=None),
+        Preset("smoke", imgsz=160, epochs=2, batch=8, pictures=64, watched=16, judged=16),
+        Preset("laptop", imgsz=320, epochs=50, batch=8, pictures=80, watched=32, judged=None),
+        Preset("full", imgsz=640, epochs=300, batch=16, pictures=None, watched=None, judged=None),
     )
 }
 
