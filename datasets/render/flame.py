@@ -139,14 +139,14 @@ def refine(flame, smoke, size, *, factor=2.0, turn=0.0, seed=0, smoke_amount=1.0
     nz, ny, nx = flame.shape
 
     most = math.sqrt(MOST_VOXELS / (DEEP * flame.size))  # a large fine bake needs less refinement
-    factor = min(factor, max(1, most))
+    factor = float(min(factor, max(1, most)))
     # (z, y, x) -> (y, z, x): a slice is a picture, y runs away from the camera and needs less detail.
     deep = min(factor, DEEP)
     scale = np.array([deep, factor, factor])
     shape = tuple(max(4, round(n * s)) for n, s in zip((ny, nz, nx), scale))
     flame, smoke = (resize(np.moveaxis(g, 1, 0), shape) for g in (flame, smoke))
     height = (np.arange(shape[1], dtype=np.float32) / factor)[:, None]  # in baked voxels
-    wild = np.clip(size[2] / LAMINAR, 0.08, 1)
+    wild = float(np.clip(size[2] / LAMINAR, 0.08, 1))
     rise = wild * np.clip(height / 12, 0, 1)  # the base stays in place
     # Fire is drawn out upwards: so are its lumps.
     across = noise(shape, scale * (6, 11, 6), rng, octaves=4, gain=0.5) * (0.3 * wild + 0.7 * rise)
