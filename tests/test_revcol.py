@@ -3,9 +3,13 @@
 import contextlib
 import copy
 import json
+import math
+import signal
+import sys
 
 import pytest
 import torch
+from interrupted import start
 from ultralytics import YOLO
 
 from modules import revcol
@@ -366,3 +370,19 @@ def test_yolo_trains_behind_a_frozen_stem(tmp_path, monkeypatch):
     # All biases start at zero.
     assert not net.stem[0].bias.any()
     assert all(getattr(net, f"subnet{i}").level1.blocks[0].pwconv1.bias.any() for i in range(4))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_killed_run_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("COURSE_RUNS", raising=False)
+    model, settings = "yolo11n-RevColV1.yaml", {"preset": "smoke", "epochs": 3, "imgsz": 64, "fraction": 0.1}
+    command = [f"model={model}", *(f"{key}={value}" for key, value in settings.items())]
+    code, said = start(tmp_path, command, "1/3", signal.SIGKILL)  # this line comes when last.pt has been written
+    assert code == -signal.SIGKILL and "2/3" not in said, said
+
+    monkeypatch.chdir(tmp_path)
+    run = train(model, **settings)
+    said = capsys.readouterr().out
+    assert f"Going on with {run.folder.relative_to(tmp_path)} after epoch 1 of 3" in said and "1/3" not in said
+    assert len(run.losses) == 3 and all(math.isfinite(loss) for loss in run.losses)
+    assert YOLO(run.weights).model.model[0].segment == 1
