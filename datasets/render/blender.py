@@ -100,17 +100,6 @@ def box(at, size, skin, bevel=0.0, turn=0.0, ground=False):
     return made
 
 
-def cylinder(at, radius, height, skin, turn=0.0, sides=24):
-    """A cylinder whose foot's middle is the point `at`."""
-    angle = np.arange(sides) / sides * 2 * math.pi
-    ring = np.stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle], -1)
-    n, m = np.arange(sides), (np.arange(sides) + 1) % sides
-    wall = np.stack([n, m, m + sides, n + sides], -1)
-    points = np.concatenate([ring, ring + [0, 0, height]])
-    caps = [(points[:sides], n[None, ::-1], skin), (points[sides:], n[None], skin)]
-    return place(mesh("cylinder", [(points, wall, skin), *caps], smooth=False), at, turn)
-
-
 # ---------------------------------------------------------------------------------------------------------- materials
 class Nodes:
     """Shader nodes of a material or a world, wired by calls."""

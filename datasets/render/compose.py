@@ -3,18 +3,18 @@
 import json
 import math
 from functools import cache
-from pathlib import Path
 
 import backdrops
 import bake
+import check
 import cv2
 import flame
 import kinds
 import masks
 import numpy as np
+import plates
 import scene
 
-PLATES = Path(__file__).with_name("plates")
 TRIES = 30
 SEEN = 0.15  # flame light at least this share of white belongs to a fire ...
 SHARE = 0.4  # ... where it is this share of all light in the pixel
@@ -35,7 +35,7 @@ MOODS = {
 @cache
 def load_plate(name):
     """A plate's arrays, and its `meta` as a dict."""
-    with np.load(PLATES / f"{name}.npz") as file:
+    with np.load(plates.FOLDER / f"{name}.npz") as file:
         arrays = {key: file[key] for key in file.files}
     return arrays | {"meta": json.loads(str(arrays["meta"]))}
 
@@ -164,7 +164,9 @@ def find_fires(image, visible, fires):
         shining = own > SEEN
         mask = without_sparks(shining & (own > SHARE * image.max(-1)))
         box = bounds(mask)
-        if box is None or mask.sum() < 0.6 * shining.sum() or any(overlap(box, other) > 0.5 for other in boxes):
+        if box is None or mask.sum() < 0.6 * shining.sum():
+            return None
+        if any(max(check.inside(box, other), check.inside(other, box)) > 0.5 for other in boxes):
             return None
         boxes.append(box)
         found.append(mask)
@@ -178,14 +180,6 @@ def bounds(mask, smallest=8):
     ys, xs = np.nonzero(mask)
     box = int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
     return box if min(box[2] - box[0], box[3] - box[1]) >= smallest else None
-
-
-def overlap(a, b):
-    """Share of the smaller box that lies in the other."""
-    w = min(a[2], b[2]) - max(a[0], b[0])
-    h = min(a[3], b[3]) - max(a[1], b[1])
-    area = min((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (a, b))
-    return max(w, 0) * max(h, 0) / area
 
 
 def draw(rng, entry, flames):
