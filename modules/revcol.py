@@ -21,7 +21,8 @@ class LayerNorm2d(nn.LayerNorm):
 class Block(nn.Module):
     """A ConvNeXt block with a 3x3 depthwise convolution: (B, C, H, W) -> (B, C, H, W).
 
-    `dice`, a factor for each picture, is drop path: 0 where the block is left out.
+    `dice`, a factor for each picture, is drop path: 0 where the block is left out. Without `value` the last product is
+    not computed, and the result serves for its gradients alone.
     """
 
     def __init__(self, channels):
@@ -32,10 +33,14 @@ class Block(nn.Module):
         self.pwconv1 = nn.Linear(channels, 4 * channels)
         self.pwconv2 = nn.Linear(4 * channels, channels)
 
-    def forward(self, x, dice=None):
-        y = self.dwconv(x).permute(0, 2, 3, 1)  # B, H, W, C
-        y = self.pwconv2(F.gelu(self.pwconv1(self.norm(y))))
-        y = (self.gamma * y).permute(0, 3, 1, 2)  # B, C, H, W
+    def forward(self, x, dice=None, value=True):
+        h = self.dwconv(x).permute(0, 2, 3, 1)  # B, H, W, C
+        h = F.gelu(self.pwconv1(self.norm(h)))
+        if value:
+            y = self.gamma * self.pwconv2(h)
+        else:
+            y = UncomputedProduct.apply(h, self.pwconv2.weight, self.pwconv2.bias, self.gamma)
+        y = y.permute(0, 3, 1, 2)  # B, C, H, W
         return x + y if dice is None else x + y * dice
 
 
@@ -84,10 +89,10 @@ class Level(nn.Module):
         keep = 1 - torch.tensor(self.drop, device=x.device).view(-1, 1, 1, 1, 1)
         return (torch.rand(len(keep), len(x), 1, 1, 1, device=x.device) < keep) / keep
 
-    def forward(self, below, above, dice=None):
+    def forward(self, below, above, dice=None, value=True):
         x = self.fusion(below, above)
         for i, block in enumerate(self.blocks):
-            x = block(x, None if dice is None else dice[i])
+            x = block(x, None if dice is None else dice[i], value or i + 1 < len(self.blocks))
         return x
 
 
@@ -95,6 +100,24 @@ def away_from_zero(alpha, least=1e-3):
     """`alpha` with every magnitude at least `least`. The gradient passes unchanged, so that alpha can leave 0 again."""
     bounded = torch.where(alpha < 0, alpha.clamp(max=-least), alpha.clamp(min=least))
     return alpha + (bounded - alpha).detach()
+
+
+class UncomputedProduct(torch.autograd.Function):
+    """`gamma * linear(h)` for its gradients alone: (..., C1) -> (..., C2). The forward pass gives zeros."""
+
+    @staticmethod
+    def forward(ctx, h, weight, bias, gamma):
+        ctx.save_for_backward(h, weight, bias, gamma)
+        return gamma.new_zeros(()).expand(*h.shape[:-1], len(gamma))
+
+    @staticmethod
+    def backward(ctx, grad):
+        h, weight, bias, gamma = ctx.saved_tensors
+        grad = grad.flatten(0, -2)
+        total = grad.sum(0)
+        product = (grad.to(h.dtype).T @ h.flatten(0, -2)).to(weight.dtype)
+        grad_h = ((grad * gamma).to(h.dtype) @ weight.to(h.dtype)).view_as(h)  # under autocast h has fewer bits
+        return grad_h, gamma[:, None] * product, gamma * total, (weight * product).sum(1) + bias * total
 
 
 class ReversibleLevel(torch.autograd.Function):
@@ -135,7 +158,7 @@ class ReversibleLevel(torch.autograd.Function):
         below, above, *weights = inputs
         named = dict(zip(dict(ctx.level.named_parameters()), weights))
         with torch.enable_grad(), torch.autocast(**ctx.autocast):
-            out = torch.func.functional_call(ctx.level, named, (below, above, dice))
+            out = torch.func.functional_call(ctx.level, named, (below, above, dice, not begins))
 
         if not begins:
             skip = (sheet[i] - out.detach()) / alpha
