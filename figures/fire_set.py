@@ -58,7 +58,9 @@ def bars(ax, title, counts):
     for n, split in enumerate(check.SPLITS):
         heights = [100 * pair[n] / totals[n] for pair in counts.values()]
         ax.bar(np.arange(len(counts)) + 0.4 * n - 0.2, heights, 0.4, color=COLOURS[split], label=split)
-    ax.set_xticks(range(len(counts)), [str(value) for value in counts], rotation=35, ha="right", fontsize=9)
+    steep = len(counts) > 10  # slanted names would run into each other
+    names = dict(rotation=90) if steep else dict(rotation=35, ha="right")
+    ax.set_xticks(range(len(counts)), [str(value) for value in counts], fontsize=9, **names)
     ax.set(title=title, ylabel="%")
 
 
