@@ -16,7 +16,7 @@ help: ## show this list
 lab: $(READY) ## open the course in JupyterLab
 	$(RUN) -m jupyterlab --allow-root --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-train: $(READY) ## train a detector on the fire set (MODEL=yolo11n-EMO.yaml) and show what it finds
+train: $(READY) ## train a detector on the fire set (MODEL=yolo11n-EMO.yaml) and draw what it finds
 	$(RUN) -m modules train model="$(MODEL)"
 
 check: $(READY) ## look at Python, torch, Ultralytics, GPU, data and disk: OK or what to do
@@ -41,6 +41,7 @@ figures: $(READY) ## draw figures/ anew
 data: $(READY) ## make the fire set anew (fetches Blender's panoramas, 400 MB)
 	$(RUN) -m uv pip install --python .venv/bin/python -e '.[render]'
 	$(RUN) datasets/render/make_fire_set.py
+	$(RUN) figures/fire_set.py
 
 clean: ## remove environments and caches; what you trained in runs/ stays
 	rm -rf .venv .versions *.egg-info .pytest_cache .ruff_cache

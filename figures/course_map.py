@@ -74,7 +74,7 @@ def yaml_card(ax):
     for n, (row, colour) in enumerate(rows):
         bold = "bold" if colour == BLUE else "normal"
         text(ax, 4, 71.2 - 2.75 * n, row, 10.5, colour, family="monospace", weight=bold, ha="left")
-    lesson(ax, 38, 79, "00", SOFT)
+    lesson(ax, 38, 79, "00")
 
 
 def registry_card(ax):
@@ -93,6 +93,7 @@ def backbone(ax):
     """Four feature maps, each half as wide and high as the one before it. Returns the right edges of P3, P4, P5."""
     card(ax, 78, 50.5, 45, 32, edge=BLUE, face=PAPER)
     text(ax, 100.5, 79.8, "backbone: written by hand", 13, BLUE, weight="bold")
+    text(ax, 108, 76.6, "a picture of 640 px gives", 10.5, SOFT)
     middle, ends = 63.5, []
     for x, side, channels, name, size in [
         (80.5, 15, 2, "P2", "160²"),
@@ -187,7 +188,7 @@ FAMILIES = [
     ("EMO", ["02", "03", "04"], "attention in windows,", "inside an inverted residual", windows),
     ("RepViT", ["05"], "many branches to train,", "one convolution to work", branches),
     ("FasterNet", ["06"], "convolve one channel", "in four: less to read, write", partial),
-    ("RevCol", ["07"], "columns that can be", "undone: memory stays flat", columns),
+    ("RevCol", ["07"], "columns that can be", "undone: far less memory", columns),
 ]
 
 

@@ -250,7 +250,7 @@ def overview(folder, manifest):
     for split in SPLITS:
         names = part(manifest, split)
         boxes = [share for facts in names.values() for share in shares(facts)]
-        places = len({facts["backdrop"] for facts in names.values()})
+        places = len({(facts["source"], facts["backdrop"]) for facts in names.values()})
         bakes = len({bake for facts in names.values() for bake in facts["bakes"]})
         empty = sum(not facts["boxes"] for facts in names.values())
         small = f"{sum(share < 1 for share in boxes) / max(1, len(boxes)):.0%}"
