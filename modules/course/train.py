@@ -375,9 +375,9 @@ def draw_predictions(yolo: YOLO, pictures: list[Path], path: Path, settings: dic
     for ax in axes[len(chosen) :]:
         ax.axis("off")
     for ax, picture, result in zip(axes, chosen, found):
-        show_labelled(ax, picture, GREEN, dashed=True)
         boxes = result.boxes if result.boxes is not None else result.obb
         draw_boxes(ax, boxes.xyxy.cpu().tolist(), BLUE, [f"{sure:.2f}" for sure in boxes.conf.tolist()])
+        show_labelled(ax, picture, GREEN, dashed=True)  # last, so that no found box hides a label
         ax.set_title(picture.name, fontsize=9)
     figure.suptitle("Found: solid, with the network's confidence. Labelled: dashed.")
     figure.savefig(path, dpi=80)
