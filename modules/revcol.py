@@ -21,8 +21,8 @@ class LayerNorm2d(nn.LayerNorm):
 class Block(nn.Module):
     """A ConvNeXt block with a 3x3 depthwise convolution: (B, C, H, W) -> (B, C, H, W).
 
-    `dice`, a factor for each picture, is drop path: 0 where the block is left out. Without `value` the last product is
-    not computed, and the result serves for its gradients alone.
+    `dice`, a factor for each picture, is drop path: 0 where the block is left out. Without `value` the last product may
+    be left out, and the result serves for its gradients alone.
     """
 
     def __init__(self, channels):
@@ -36,7 +36,7 @@ class Block(nn.Module):
     def forward(self, x, dice=None, value=True):
         h = self.dwconv(x).permute(0, 2, 3, 1)  # B, H, W, C
         h = F.gelu(self.pwconv1(self.norm(h)))
-        if value:
+        if value or h.dtype == torch.float16:  # in which the sums of UncomputedProduct could overflow
             y = self.gamma * self.pwconv2(h)
         else:
             y = UncomputedProduct.apply(h, self.pwconv2.weight, self.pwconv2.bias, self.gamma)
@@ -87,7 +87,16 @@ class Level(nn.Module):
         if not self.training or not any(self.drop):
             return None
         keep = 1 - torch.tensor(self.drop, device=x.device).view(-1, 1, 1, 1, 1)
-        return (torch.rand(len(keep), len(x), 1, 1, 1, device=x.device) < keep) / keep
+        return ((torch.rand(len(keep), len(x), 1, 1, 1, device=x.device) < keep) / keep).to(x.dtype)
+
+    def shows_value(self):
+        """Whether more than `gamma * linear(h)` depends on the value of the last product: hooks, pruning, another layer."""
+        if not self.blocks:
+            return True
+        last = self.blocks[-1]
+        kinds = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+        hooked = any(getattr(module, kind) for module in (self, last, last.pwconv2) for kind in kinds)
+        return hooked or type(last.pwconv2) is not nn.Linear or last.pwconv2.bias is None
 
     def forward(self, below, above, dice=None, value=True):
         x = self.fusion(below, above)
@@ -115,8 +124,10 @@ class UncomputedProduct(torch.autograd.Function):
         h, weight, bias, gamma = ctx.saved_tensors
         grad = grad.flatten(0, -2)
         total = grad.sum(0)
-        product = (grad.to(h.dtype).T @ h.flatten(0, -2)).to(weight.dtype)
         grad_h = ((grad * gamma).to(h.dtype) @ weight.to(h.dtype)).view_as(h)  # under autocast h has fewer bits
+        if not (ctx.needs_input_grad[1] or ctx.needs_input_grad[3]):
+            return grad_h, None, gamma * total, None
+        product = (grad.to(h.dtype).T @ h.flatten(0, -2)).to(weight.dtype)
         return grad_h, gamma[:, None] * product, gamma * total, (weight * product).sum(1) + bias * total
 
 
@@ -157,8 +168,9 @@ class ReversibleLevel(torch.autograd.Function):
         inputs = [t if t is None else t.detach().requires_grad_(n) for t, n in zip([below, above, *weights], needs)]
         below, above, *weights = inputs
         named = dict(zip(dict(ctx.level.named_parameters()), weights))
+        value = not begins or ctx.level.shows_value()
         with torch.enable_grad(), torch.autocast(**ctx.autocast):
-            out = torch.func.functional_call(ctx.level, named, (below, above, dice, not begins))
+            out = torch.func.functional_call(ctx.level, named, (below, above, dice, value))
 
         if not begins:
             skip = (sheet[i] - out.detach()) / alpha
@@ -224,9 +236,11 @@ class RevCol(nn.Module):
 
     Args:
         width: factor for all channels.
-        segment: how much a training step remembers. 0: all, plain autograd. 1: the four maps of each column, from which
-            the rest is computed again, exactly. k: those of every k-th column; the columns between are run backwards,
-            which costs precision (relative error of gradients about 2e-5 at 3, 1e-4 at 4, in float32 with alpha 0.5).
+        segment: how much a training step remembers. 0: all, plain autograd; torch.func, second derivatives and threads
+            that share one network need it. 1: the four maps of each column, from which the rest is computed again,
+            exactly. k: those of every k-th column; the columns between are run backwards, which costs precision
+            (relative error of gradients about 2e-5 at 3, 1e-4 at 4, in float32 with alpha 0.5, and far more where alpha
+            has become small).
         columns: how many, if not as many as the size has.
 
     Raises:
@@ -242,13 +256,14 @@ class RevCol(nn.Module):
         super().__init__()
         self.segment = segment
         self.columns = self.columns if columns is None else columns
-        if segment < 0 or self.columns < 1:
-            raise ValueError(f"segment={segment}, columns={columns}: segment must be at least 0, columns at least 1")
+        for name, number, least in (("segment", segment, 0), ("columns", self.columns, 1)):
+            if not isinstance(number, int) or number < least:
+                raise ValueError(f"{name}={number!r}: it must be a whole number, at least {least}")
         channels = self.feature_channels(width)
         conv = nn.Conv2d(3, channels[0], 4, stride=4)
         self.stem = nn.Sequential(conv, LayerNorm2d(channels[0], eps=1e-6))
-        last = sum(self.depths) - 1
-        drop = [self.drop_path * i / last for i in range(last + 1)]
+        blocks = sum(self.depths)
+        drop = [self.drop_path * i / max(1, blocks - 1) for i in range(blocks)]
         for i in range(self.columns):
             self.add_module(f"subnet{i}", Column(channels, self.depths, drop, first=i == 0))
         self.apply(self.initialize)
@@ -263,13 +278,14 @@ class RevCol(nn.Module):
     @classmethod
     def feature_channels(cls, width=1.0, segment=1, columns=None):
         """Channels of P2, P3, P4 and P5."""
-        c = int(cls.channels * width / 8 + 0.5) * 8
+        is_number = isinstance(width, (int, float)) and 0 < width < float("inf")
+        c = int(cls.channels * width / 8 + 0.5) * 8 if is_number else 0
         if c < 8:
-            raise ValueError(f"width={width} leaves fewer than 8 channels in P2: use at least {8 / cls.channels:.2f}")
+            raise ValueError(f"width={width!r}: it must be a number that leaves 8 channels or more in P2, such as 0.25")
         return [c, 2 * c, 4 * c, 8 * c]
 
     def forward(self, x):
-        if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] % 32 or x.shape[3] % 32:
+        if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] % 32 or x.shape[3] % 32 or 0 in x.shape[2:]:
             raise ValueError(
                 f"RevCol takes pictures (B, 3, H, W) with H and W multiples of 32 and was fed {tuple(x.shape)}: "
                 f"pad them, for its columns add maps of different strides"
@@ -291,9 +307,13 @@ class RevCol(nn.Module):
         return columns[-1](x, maps, [None] * len(maps), begins=True, forgetful=1)
 
     def saves_memory(self, x):
-        """Whether there is a backward pass to save for; exporters and compilers see the plain network."""
+        """Whether there may be a backward pass to save for; exporters and compilers see the plain network.
+
+        So do the copies that DataParallel makes: they have no parameters of their own to hand to ReversibleLevel.
+        """
         seen_by_tool = x.is_meta or torch.jit.is_tracing() or torch.compiler.is_compiling()
-        return self.segment > 0 and torch.is_grad_enabled() and not seen_by_tool
+        is_copy = getattr(self, "_is_replica", False)
+        return self.segment > 0 and torch.is_grad_enabled() and not seen_by_tool and not is_copy
 
     def load_state_dict(self, state_dict, *args, **kwargs):
         """As always, except that the authors' classifier heads and decoders, which a detector lacks, are left out."""

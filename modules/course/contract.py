@@ -137,7 +137,15 @@ def fasternet(name: str, size: Size, golden: str | None = None, variant: str | N
 
 
 def revcol(name: str, golden: bool = False, variant: str | None = "revcol_tiny") -> Case:
-    wrong = ({"width": 0}, {"width": 0.05}, {"segment": -1}, {"columns": 0})
+    wrong = (
+        {"width": 0},
+        {"width": 0.05},
+        {"width": "1"},
+        {"segment": -1},
+        {"segment": 1.5},
+        {"columns": 0},
+        {"columns": "4"},
+    )
     files = {name: lambda: getattr(modules, name)()} if golden else {}
     shape, first = (2, 3, 128, 160), r"subnet0\.alpha"  # nothing stands before the first column
     return Case(name, (0.25,), shape, "yolo11-RevColV1.yaml", "nsmlx", wrong, files, variant=variant, silent=first)
