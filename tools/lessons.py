@@ -38,7 +38,8 @@ if "google.colab" in sys.modules:
 
 # An absolute path of somebody's machine. /content is Colab's, the same for everybody.
 ABSOLUTE_PATH = re.compile(r"(?<![\w.:/<>~$*\])}-])/(?!content/)(?:[\w.+-]+/)+[\w.+-]*|\b[A-Z]:\\\\?\w+")
-COLOURS = 128  # of a stored picture: charts look the same, and a lesson stays under 400 kB
+COLOURS = 128  # of a stored chart: it looks the same, and a lesson stays under 400 kB
+PHOTOGRAPH = 8192  # colours or more
 
 
 class Problem(Exception):
@@ -154,17 +155,27 @@ def greet_ultralytics(env):
     subprocess.run([sys.executable, "-c", "import ultralytics"], env=env, capture_output=True)
 
 
-def smaller_png(data):
-    """A base64 PNG with at most COLOURS colours, where that is smaller and nothing shines through."""
+def smaller_picture(data):
+    """A base64 PNG as it is stored: its type and its data.
+
+    A chart keeps its sharp lines as a PNG of COLOURS colours. A photograph has too many of them and becomes a JPEG.
+    Where something shines through, the picture stays as it is.
+    """
     from PIL import Image
 
     raw = base64.b64decode(data)
     picture = Image.open(io.BytesIO(raw)).convert("RGBA")
     if picture.getextrema()[3][0] < 255:
-        return data
-    buffer = io.BytesIO()
-    picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    return base64.b64encode(min(buffer.getvalue(), raw, key=len)).decode() + "\n"
+        return "image/png", data
+    picture, buffer, mime = picture.convert("RGB"), io.BytesIO(), "image/png"
+    if picture.getcolors(PHOTOGRAPH) is None:
+        picture.save(buffer, "JPEG", quality=90, subsampling=0, optimize=True)
+        mime = "image/jpeg"
+    else:
+        picture.quantize(COLOURS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    if len(buffer.getvalue()) >= len(raw):
+        return "image/png", data
+    return mime, base64.b64encode(buffer.getvalue()).decode() + "\n"
 
 
 def portable(text):
@@ -179,11 +190,12 @@ def clean_output(output):
     if output.output_type in ("display_data", "execute_result"):
         output.metadata = {}
         output.data.pop("application/vnd.jupyter.widget-view+json", None)
-        for mime, value in output.data.items():
+        for mime, value in [*output.data.items()]:
             if mime == "image/png":
-                output.data[mime] = smaller_png(value)
+                mime, value = smaller_picture(output.data.pop(mime))
             elif mime.startswith("text/"):
-                output.data[mime] = portable(value)
+                value = portable(value)
+            output.data[mime] = value
     elif output.output_type == "stream":
         output.text = portable(output.text)
     elif output.output_type == "error":  # frames hold paths and line numbers; what teaches is the message
