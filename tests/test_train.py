@@ -7,7 +7,9 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from interrupted import start
 from PIL import Image
@@ -18,6 +20,7 @@ from modules.course.presets import PRESETS, preset
 from modules.course.train import (
     Run,
     baseline,
+    best_confidence,
     can_go_on,
     draw_lots,
     epochs_done,
@@ -145,6 +148,13 @@ def test_a_run_on_other_pictures_or_labels_is_not_found(finished, small_set, cha
     else:
         Image.new("RGB", (64, 64)).save(small_set / changed)
     assert find_finished(run.folder.parent, request()) is None
+
+
+# ---------------------------------------------------------------------------------------------------- what is drawn
+@pytest.mark.parametrize(("best", "expected"), [(400, 0.4), (1, 0.05), (None, 0.25)])
+def test_boxes_are_drawn_from_the_best_confidence_on(best, expected):
+    measured = {} if best is None else {"f1_curve": [1 - np.abs(np.arange(1000) - best) / 1000]}
+    assert best_confidence(SimpleNamespace(**measured)) == pytest.approx(expected, abs=2e-3)
 
 
 # ------------------------------------------------------------------------------------------- which pictures are taken

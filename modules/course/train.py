@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset, img2label_paths
+from ultralytics.utils.metrics import smooth
 
 from .fire import FIRE_YAML, show_labelled
 from .inputs import Data, InputError, check_data, check_device, check_imgsz, check_settings, load_model, shown, warn
@@ -360,17 +361,30 @@ def judge(job: Job, folder: Path) -> Run:
         box = yolo.val(data=data, plots=False, verbose=False, **keep, **place).box
     scores = {"precision": box.mp, "recall": box.mr, "mAP50": box.map50, "mAP50-95": box.map}
     run = Run(folder, {name: float(score) for name, score in scores.items()}, len(judged))
-    draw_predictions(yolo, judged, run.picture, settings)
+    draw_predictions(yolo, judged, run.picture, settings, best_confidence(box))
     return run
 
 
-def draw_predictions(yolo: YOLO, pictures: list[Path], path: Path, settings: dict, count: int = 6) -> None:
+def best_confidence(box) -> float:
+    """The confidence at which precision and recall are best together, as in the scores that Ultralytics gives.
+
+    At least 0.05, for a network that has learned nothing; 0.25, as usual, where there was nothing to measure.
+    """
+    curve = np.asarray(getattr(box, "f1_curve", ()))  # (classes, confidences from 0 to 1); none where nothing was right
+    if not curve.size:
+        return 0.25
+    return max(0.05, float(smooth(curve.mean(0), 0.1).argmax() / (curve.shape[1] - 1)))
+
+
+def draw_predictions(
+    yolo: YOLO, pictures: list[Path], path: Path, settings: dict, confidence: float, count: int = 6
+) -> None:
     """Write `count` pictures, spread over the set, with the boxes found (and how sure) and those labelled (dashed)."""
     chosen = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, count).astype(int))]
     keep = {k: settings[k] for k in ("imgsz", "device") if k in settings}
     figure = Figure(figsize=(9.6, 5.2), layout="constrained")
     with quiet(), nothing_fetched():
-        found = [yolo.predict(str(p), verbose=False, **keep)[0] for p in chosen]
+        found = [yolo.predict(str(p), conf=confidence, verbose=False, **keep)[0] for p in chosen]
     axes = figure.subplots(2, 3).flat
     for ax in axes[len(chosen) :]:
         ax.axis("off")
@@ -379,5 +393,5 @@ def draw_predictions(yolo: YOLO, pictures: list[Path], path: Path, settings: dic
         draw_boxes(ax, boxes.xyxy.cpu().tolist(), BLUE, [f"{sure:.2f}" for sure in boxes.conf.tolist()])
         show_labelled(ax, picture, GREEN, dashed=True)  # last, so that no found box hides a label
         ax.set_title(picture.name, fontsize=9)
-    figure.suptitle("Found: solid, with the network's confidence. Labelled: dashed.")
+    figure.suptitle(f"Solid: found with a confidence of at least {confidence:.2f}. Dashed: labelled.")
     figure.savefig(path, dpi=80)
