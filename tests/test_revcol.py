@@ -187,13 +187,19 @@ def test_bfloat16_autocast(segment):
 
 def test_backward_inside_autocast():
     model = small()
+    exact = gradients(model, 0)
     plain = gradients(model, 0, context=torch.autocast("cpu", torch.bfloat16))
     model.segment = 1
     model.zero_grad()
     torch.manual_seed(3)
     with torch.autocast("cpu", torch.bfloat16):
         loss_of(model(picture())).backward()
-    assert worst({n: p.grad for n, p in model.named_parameters()}, plain) < 4e-2
+    found = {n: p.grad for n, p in model.named_parameters()}
+    summed = "stem.1.bias"  # over all pixels, in bfloat16: the order of the sum alone changes it by 2e-2
+    assert (
+        worst({n: g for n, g in found.items() if n != summed}, {n: g for n, g in plain.items() if n != summed}) < 2e-2
+    )
+    assert worst(found, exact) < 1.1 * worst(plain, exact)
 
 
 def test_deepcopy_after_a_training_forward():
