@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -20,6 +21,31 @@ TAGS = {"setup", "nbval-ignore-output", "raises-exception"}
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
+# Lessons that do not hold these two forms yet. Whoever mends one takes its line away (a line too many fails, too).
+NOT_YET_SHORT = {
+    "02_irmb",
+    "03_emo",
+    "04_irmb_in_yolov10",
+    "05_repvit",
+    "06_fasternet",
+    "07_revcol",
+}
+NOT_YET_FORMATTED = {
+    "00_start_here",
+    "01_from_yaml_to_network",
+    "02_irmb",
+    "03_emo",
+    "06_fasternet",
+    "07_revcol",
+}
+
+
+def every_lesson_but(names):
+    late = pytest.mark.xfail(strict=True)
+    marked = [pytest.param(path, marks=[late] if path.stem in names else [], id=path.stem) for path in LESSONS]
+    return pytest.mark.parametrize("path", marked)
+
+
 def read(path):
     return nbformat.read(path, as_version=4)
 
@@ -30,7 +56,7 @@ def code_cells(notebook):
 
 def test_lessons_begin_with_00_and_share_no_number():
     numbers = [path.stem[:2] for path in LESSONS]
-    assert numbers[:1] == ["00"] and len(set(numbers)) == len(numbers)
+    assert numbers[:1] == ["00"] and numbers == sorted(numbers) and len(set(numbers)) == len(numbers)
 
 
 @every_lesson
@@ -98,6 +124,25 @@ def test_pictures_in_the_text_have_alt_text_and_exist(path):
 @every_lesson
 def test_size(path):
     assert path.stat().st_size < 400_000
+
+
+@every_lesson_but(NOT_YET_SHORT)
+def test_no_exported_cell_is_long(path):
+    """A class grows over several cells: constructor, stages, forward, each with the reason before it."""
+    exported = [
+        (number, cell.source) for number, cell in enumerate(read(path).cells) if cell.source.startswith("#| ex")
+    ]
+    long = {f"cell {number}": lines for number, source in exported if (lines := source.count("\n") + 1) > 35}
+    assert long == {}, "split it: `class X(X):` in a later cell goes on with the class"
+
+
+@every_lesson_but(NOT_YET_FORMATTED)
+def test_cells_are_formatted(path):
+    """What the lesson shows is what stands in the file, line breaks included."""
+    run = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--diff", path], cwd=lessons.ROOT, capture_output=True
+    )
+    assert run.returncode == 0, f"run: python -m ruff format {path.name}\n{run.stdout.decode()}"
 
 
 def test_modules_are_what_the_lessons_export():

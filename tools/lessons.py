@@ -7,10 +7,10 @@ python tools/lessons.py address OWNER/NAME     the repository has moved: write i
 """
 
 import argparse
-import ast
 import base64
 import hashlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -21,6 +21,11 @@ from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)
+
+from tools.fold import Problem, files  # noqa: E402
+
 NOTEBOOKS = ROOT / "notebooks"
 MODULES = ROOT / "modules"
 
@@ -42,20 +47,16 @@ COLOURS = 128  # of a stored chart: it looks the same, and a lesson stays under 
 PHOTOGRAPH = 8192  # colours or more
 
 
-class Problem(Exception):
-    """Something that the user can put right; printed without a traceback."""
-
-
 # ---------------------------------------------------------------------------------------------------------- lessons
 def lessons(names=()):
-    """Paths of the lessons in reading order; `names` are numbers (2, 02) or file names, none means all."""
-    every = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    """Paths of the lessons, then the appendices; `names` are numbers (2, 02, A1) or file names, none means all."""
+    every = sorted(NOTEBOOKS.glob("[0-9A][0-9]_*.ipynb"))
     if not names:
         return every
     found = []
     for name in names:
         stem = Path(name).stem
-        hits = [p for p in every if p.stem == stem or (stem.isdigit() and p.stem[:2] == stem.zfill(2))]
+        hits = [p for p in every if p.stem == stem or p.stem[:2] == stem.upper().zfill(2)]
         if not hits:
             raise Problem(f"no lesson {name!r}; there are {', '.join(p.stem for p in every) or 'none'}")
         found += hits
@@ -77,41 +78,11 @@ def formatted(source, name):
     return run.stdout
 
 
-def inside_package(source):
-    """`from modules.irmb import iRMB`, as a notebook writes it, becomes `from .irmb import iRMB`."""
-    lines = source.splitlines(keepends=True)
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and not node.level and node.module.split(".")[0] == "modules":
-            lines[node.lineno - 1] = re.sub(r"from modules\b\.?", "from .", lines[node.lineno - 1], count=1)
-    return "".join(lines)
-
-
 def exported(notebook):
     """What a lesson ships: {"irmb.py": source, ...}. A lesson without `#| export` cells ships nothing."""
-    if not re.search(r"#\|\s*export", notebook.read_text(encoding="utf-8")):
-        return {}
-    from nbdev.export import nb_export
-    from nbdev.maker import ModuleMaker
-
-    def maker(is_new, **kwargs):
-        made = ModuleMaker(is_new=True, **kwargs)  # `#| export trace` starts a file too, instead of adding to one
-        made._last_future = lambda cells: 0  # no cell markers, which nbdev writes down to the last __future__ import
-        return made
-
-    with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder) / "modules"
-        try:
-            nb_export(str(notebook), lib_path=str(package), mod_maker=maker, solo_nb=True)
-        except Exception as error:
-            raise Problem(f"{notebook.name} cannot be exported: {type(error).__name__}: {error}") from error
-        files = {path.name: path.read_text(encoding="utf-8") for path in sorted(package.glob("*.py"))}
-    if not files:
-        raise Problem(f"{notebook.name} has `#| export` cells but no `#| default_exp name` cell")
-    header = f"# Written by notebooks/{notebook.name}. Edit the lesson, then run `make modules`.\n"
-    for name, source in files.items():
-        body = inside_package(source.split("\n", 1)[1].lstrip("\n"))  # without nbdev's own header line
-        files[name] = formatted(header + body, name)
-    return files
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) if cell["cell_type"] == "code" else "" for cell in cells]
+    return {name: formatted(source, name) for name, source in files(notebook.name, sources).items()}
 
 
 def export(check=False):
