@@ -1,14 +1,19 @@
 """Every module keeps what the course promises of it, and each check can fail."""
 
+import importlib
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
+from ultralytics.nn import tasks
 
 import modules
 from modules.course import contract
 from modules.course.contract import CASES, find
+from modules.course.measure import parameters
+from modules.registry import MODEL_FOLDERS, Entry
 
 
 @pytest.mark.parametrize(
@@ -20,9 +25,12 @@ from modules.course.contract import CASES, find
     ],
 )
 def test_contract(case, check):
-    if check is contract.check_onnx:
-        pytest.importorskip("onnxruntime")
-    check(case)
+    try:
+        check(case)
+    except contract.NotChecked as reason:
+        if check is not contract.check_onnx:
+            raise
+        pytest.skip(str(reason))
 
 
 def test_every_architecture_has_a_case():
@@ -37,6 +45,89 @@ def test_table(capsys, monkeypatch):
     rows = capsys.readouterr().out.splitlines()
     assert rows[0] == "iRMB" and len(rows) == 1 + len(contract.QUICK)
     assert all(" ok " in row for row in rows[1:])
+
+
+def test_a_class_without_a_case_is_told_where_to_go():
+    with pytest.raises(ValueError, match="'MyNet' has no case .* contract.check"):
+        contract.table("MyNet")
+
+
+def test_without_onnxruntime_the_table_says_so(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setattr(contract, "checks", lambda case: (contract.check_onnx,))
+    monkeypatch.setenv("COURSE_PRESET", "laptop")
+    contract.table("iRMB")
+    assert capsys.readouterr().out == "iRMB\n  onnx       --   not checked: onnxruntime is missing\n"
+
+
+def test_each_row_is_explained(capsys):
+    contract.explain()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line and line[0] != " "] == [
+        contract.label(check).strip() for check in contract.QUICK + contract.SLOW
+    ]
+
+
+# ------------------------------------------------------------------------------------------ a class of the learner's own
+class MyNet(modules.TinyNet):
+    pass
+
+
+class MyStack(modules.C2f_iRMB):
+    pass
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """`mine(cls, row, repeats)` writes a model of TinyNet's with that row in it, and registers the class."""
+    monkeypatch.setenv("COURSE_PRESET", "smoke")
+
+    def write(cls, old, new, repeats=False):
+        monkeypatch.setattr(tasks, cls.__name__, cls, raising=False)
+        monkeypatch.setitem(contract.REGISTERED, cls.__name__, Entry(cls, repeats))
+        text = next(MODEL_FOLDERS[-1].glob("yolo11-TinyNet.yaml")).read_text()
+        assert old in text
+        (tmp_path / "yolo11-Mine.yaml").write_text(text.replace(old, new, 1))
+        return str(tmp_path / "yolo11-Mine.yaml")
+
+    return write
+
+
+def rows_of(capsys):
+    name, *rows = capsys.readouterr().out.splitlines()
+    return name, {row.split()[0]: row.split(maxsplit=2)[1:] for row in rows}
+
+
+def test_check_of_a_backbone_of_ones_own(mine, capsys):
+    contract.check(MyNet, mine(MyNet, "TinyNet, [width]", "MyNet, [width]"))
+    name, rows = rows_of(capsys)
+    assert name == "MyNet" and rows["size"] == ["ok", f"{parameters(MyNet(0.25)):,} parameters"]
+    assert rows["gradients"][0] == rows["copies"][0] == "ok"
+
+
+def test_check_names_what_fails_and_goes_on(mine, capsys, monkeypatch):
+    monkeypatch.setattr(MyNet, "feature_channels", staticmethod(lambda width=1.0: [16, 32, 64, 999]))
+    monkeypatch.setattr(MyNet, "forward", lambda self, x: [modules.TinyNet.forward(self, x)[0]])
+    contract.check(MyNet, mine(MyNet, "TinyNet, [width]", "MyNet, [width]"))
+    _, rows = rows_of(capsys)
+    assert rows["size"][0] == "FAIL" and "999" in rows["size"][1]
+    assert rows["gradients"][0] == "FAIL" and rows["copies"][0] == "ok"
+
+
+def test_check_of_a_block_with_repeats(mine, capsys, monkeypatch):
+    monkeypatch.setattr(contract, "checks", lambda case: (contract.check_size, contract.check_builds))
+    monkeypatch.setattr(contract, "QUICK", contract.SLOW)
+    contract.check(MyStack, mine(MyStack, "C3k2, [512, False]", "MyStack, [512]", repeats=True))
+    _, rows = rows_of(capsys)
+    assert rows["builds"][0] == "ok" and "n 1.6" in rows["builds"][1]
+
+
+def test_check_needs_a_registered_class_and_its_row(mine, monkeypatch):
+    with pytest.raises(ValueError, match=r"MyNet is not registered.*: modules.register\(MyNet\)"):
+        contract.check(MyNet, "yolo11-TinyNet.yaml")
+    mine(MyNet, "TinyNet", "MyNet")
+    with pytest.raises(ValueError, match="no row of yolo11-TinyNet.yaml names MyNet"):
+        contract.check(MyNet, "yolo11-TinyNet.yaml")
 
 
 # ---------------------------------------------------------------------------------------------- the checks can fail
@@ -130,22 +221,19 @@ BROKEN = [
 ]
 
 
-def case_of(cls, monkeypatch):
-    monkeypatch.setattr(modules, cls.__name__, cls, raising=False)
-    return replace(
-        find("iRMB"), name=cls.__name__, arguments=(8, 8), shape=(2, 8, 12, 15), wrong=({"c2": 0},), golden={}
-    )
+def case_of(cls):
+    return replace(find("iRMB"), cls=cls, arguments=(8, 8), shape=(2, 8, 12, 15), wrong=({"c2": 0},), golden={})
 
 
 @pytest.mark.parametrize("check", dict.fromkeys(check for _, check in BROKEN))
-def test_check_passes_what_is_good(check, monkeypatch):
-    check(case_of(Good, monkeypatch))
+def test_check_passes_what_is_good(check):
+    check(case_of(Good))
 
 
 @pytest.mark.parametrize("cls, check", BROKEN, ids=[cls.__name__ for cls, _ in BROKEN])
-def test_check_finds_what_is_broken(cls, check, monkeypatch):
+def test_check_finds_what_is_broken(cls, check):
     with pytest.raises(Exception) as error:
-        check(case_of(cls, monkeypatch))
+        check(case_of(cls))
     assert error.type is not AttributeError and "Good" not in str(error.value)
 
 
@@ -161,6 +249,7 @@ def test_alone_finds_what_needs_the_repository(tmp_path, monkeypatch):
     case = find("iRMB")
     source = tmp_path / "irmb.py"
     source.write_text("import ultralytics\nclass iRMB: ...")
-    monkeypatch.setattr(contract.importlib, "import_module", lambda name: type("module", (), {"__file__": str(source)}))
+    fake = type("module", (), {"__file__": str(source)})
+    monkeypatch.setattr(importlib, "import_module", lambda name: fake)
     with pytest.raises(AssertionError, match="ultralytics"):
         contract.check_alone(case)
