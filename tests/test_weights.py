@@ -123,7 +123,7 @@ class Deeper(Small):
     depths = (3, 2, 5, 3)
 
 
-@pytest.mark.parametrize("make", [Wider, Deeper, lambda: Small(2.0), fasternet_t0, lambda: fused()])
+@pytest.mark.parametrize("make", [Wider, Deeper, lambda: Small(2.0), fasternet_t0])
 def test_what_does_not_fit_is_refused_and_nothing_copied(make, file):
     model = make()
     before = deepcopy(model.state_dict())
@@ -134,10 +134,155 @@ def test_what_does_not_fit_is_refused_and_nothing_copied(make, file):
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-def fused() -> nn.Module:
-    model = Small().eval()
+# -------------------------------------------------------------------------------------------------------------- fused
+FUSIBLE = [Small, lambda: Small(num_classes=5), lambda: FasterNet(0.25), lambda: modules.EMO_1M(0.25)]
+
+
+def fused(model: nn.Module) -> nn.Module:
+    model = deepcopy(model).eval()
     model.fuse()
     return model
+
+
+def refused(model: nn.Module, path, message: str) -> str:
+    """What `load_pretrained` says in one line, after copying nothing."""
+    before = deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=message) as error:
+        load_pretrained(model, path)
+    assert "\n" not in str(error.value)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    return str(error.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model.0."])
+@pytest.mark.parametrize("make", FUSIBLE)
+def test_fused_weights_are_refused(make, prefix, tmp_path):
+    model = make()
+    torch.save({prefix + key: value for key, value in fused(model).state_dict().items()}, tmp_path / "fused.pt")
+    refused(model, tmp_path / "fused.pt", r"fused.pt holds weights of a fused network.*saved before fuse\(\)")
+
+
+@pytest.mark.parametrize("make", FUSIBLE)
+def test_a_fused_backbone_is_refused(make, tmp_path):
+    model = make()
+    torch.save(model.state_dict(), tmp_path / "plain.pt")
+    refused(fused(model), tmp_path / "plain.pt", r"is fused: its .*into a new \w+, then call fuse\(\)")
+
+
+def test_fused_fits_fused(tmp_path):
+    model = fused(FasterNet(0.25))
+    torch.save(fused(FasterNet(0.25)).state_dict(), tmp_path / "fused.pt")
+    report = load_pretrained(model, tmp_path / "fused.pt")
+    assert len(report.copied) == len(model.state_dict()) and not report.unexpected
+
+
+def test_weights_that_timm_fused(tmp_path):
+    theirs = timm_small().eval()
+    theirs.fuse()
+    torch.save(theirs.state_dict(), tmp_path / "timm.pt")
+    refused(Small(), tmp_path / "timm.pt", "holds weights of a fused network")
+
+
+def test_a_fused_detector(tmp_path):
+    """Its neck has no backbone, and its backbone is row 0."""
+    detector = YOLO("yolo11n-FasterNet.yaml").model.eval().fuse(verbose=False)
+    torch.save(detector.state_dict(), tmp_path / "detector.pt")
+    refused(FasterNet(0.25), tmp_path / "detector.pt", "holds weights of a fused network")
+
+
+# ------------------------------------------------------------------------------------------------------------ numbers
+@pytest.mark.parametrize(
+    "spoil, said",
+    [
+        (
+            lambda value: value.index_fill_(0, torch.tensor(1), torch.nan),
+            "1 of .* tensors in .* hold NaN.* take an earlier checkpoint",
+        ),
+        (lambda value: value.mul_(torch.inf), "hold NaN, infinite"),
+        (lambda value: value.half().mul_(70000), "hold NaN, infinite"),
+        (lambda value: value.char(), "is torch.int8, torch.strided: give weights as float32"),
+        (lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8), "is torch.qint8"),
+        (lambda value: value.long(), "is torch.int64"),
+        (lambda value: value.to(torch.complex64), "is torch.complex64"),
+        (lambda value: value.to(torch.float8_e4m3fn), "is torch.float8_e4m3fn"),
+        (lambda value: value.to_sparse(), "is torch.float32, torch.sparse_coo"),
+        (lambda value: value.to("meta"), "is without numbers"),
+    ],
+    ids=["nan", "inf", "half overflow", "int8", "qint8", "int64", "complex", "float8", "sparse", "meta"],
+)
+@pytest.mark.parametrize("key", ["features.0.0.c.weight", "features.4.channel_mixer.m.2.bn.bias"])
+def test_useless_numbers_are_refused(spoil, said, key, file):
+    state = torch.load(file)
+    state[key] = spoil(state[key].clone() + 1)
+    torch.save(state, file)
+    assert key in refused(Small(), file, said)
+
+
+def test_a_variance_below_zero_is_refused(file):
+    state = torch.load(file)
+    state["features.0.0.bn.running_var"][3] = -1e-3
+    torch.save(state, file)
+    refused(Small(), file, "variances below zero, first features.0.0.bn.running_var")
+
+
+def test_useless_numbers_that_nobody_copies_do_no_harm(file):
+    state = torch.load(file)
+    state["another.weight"] = torch.tensor([torch.nan])
+    state["classifier.classifier.l.weight"] *= torch.nan
+    torch.save(state, file)
+    assert not load_pretrained(Small(), file).missing
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_converted(dtype, file):
+    state = {key: value.to(dtype) for key, value in torch.load(file).items()}  # the counts of batches, too
+    torch.save(state, file)
+    model = Small()
+    assert len(load_pretrained(model, file).copied) == len(model.state_dict())
+    assert model.features[0][0].c.weight.dtype == torch.float32
+
+
+# ----------------------------------------------------------------------------------------------------------- prefixes
+@pytest.mark.parametrize(
+    "prefix",
+    ["module.", "model.", "backbone.", "_orig_mod.", "model.0.", "model.model.0.", "module.backbone.", "model.backbone.",
+     "module.model.0.", "_orig_mod.module.", "module._orig_mod.backbone."],
+)  # fmt: skip
+@pytest.mark.parametrize("whose", ["authors", "timm"])
+def test_prefixes(prefix, whose, tmp_path):
+    theirs = (timm_small() if whose == "timm" else Small()).state_dict()
+    state = {prefix + key: value for key, value in theirs.items()} | {
+        "head.weight": torch.zeros(1),
+        "1.x": torch.ones(1),
+    }
+    torch.save(state, tmp_path / "x.pt")
+    model = Small()
+    report = load_pretrained(model, tmp_path / "x.pt")
+    assert len(report.copied) == len(model.state_dict())
+    assert torch.equal(model.features[0][0].c.weight, list(theirs.values())[0])
+    assert {"head.weight", "1.x"} <= set(report.unexpected)
+
+
+class Wrapping(nn.Module):
+    """A backbone of a learner's own whose names begin as the prefixes do."""
+
+    def __init__(self):
+        super().__init__()
+        self.model = nn.ModuleList([Small()])
+
+    @staticmethod
+    def feature_channels():
+        return [8, 16, 32, 64]
+
+    def forward(self, x):
+        return self.model[0](x)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "backbone."])
+def test_names_of_the_backbone_are_no_prefixes(prefix, tmp_path):
+    torch.save({prefix + key: value for key, value in Wrapping().state_dict().items()}, tmp_path / "x.pt")
+    report = load_pretrained(Wrapping(), tmp_path / "x.pt")
+    assert not report.missing and not report.unexpected
 
 
 # ---------------------------------------------------------------------------------------------------------- bad sources
