@@ -12,7 +12,9 @@ def pytest_configure(config):
     config.ultralytics_settings = tempfile.TemporaryDirectory(prefix="backbones-by-hand-")
     os.environ.update(kernel_environment("smoke", config.ultralytics_settings.name))
     os.environ["COURSE_RUNS"] = os.path.join(config.ultralytics_settings.name, "runs")
-    os.environ["OMP_NUM_THREADS"] = "1"  # two workers on two cores, and sums in the same order on every machine
+    # COURSE_THREADS, because Ultralytics, where it is imported first, makes OMP_NUM_THREADS its own.
+    # Two workers on two cores, and sums in the same order on every machine.
+    os.environ["OMP_NUM_THREADS"] = os.environ["COURSE_THREADS"] = "1"
     if config.getoption("nbval", False):
         greet_ultralytics(os.environ)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import signal
 import sys
@@ -10,27 +11,33 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
+import torch
 from interrupted import start
 from PIL import Image
+from torch import nn
 
 from modules.course.fire import FIRE_YAML, fire_pictures, read_boxes
-from modules.course.inputs import InputError, check_data, check_imgsz, check_row
+from modules.course.inputs import Data, InputError, check_data, check_imgsz, check_row
+from modules.course.job import choose_pictures, prepare, sample
+from modules.course.judge import best_confidence, count_matched
 from modules.course.presets import PRESETS, preset
-from modules.course.train import (
+from modules.course.resume import (
+    FINISHED,
     Run,
-    baseline,
-    best_confidence,
-    can_go_on,
-    draw_lots,
-    epochs_done,
+    final_weights,
     find_finished,
+    find_start,
     forget_after,
-    prepare,
+    obstacle,
+    read_checkpoint,
+    seconds_used,
+    settle,
     take_folder,
-    train,
     write_record,
 )
+from modules.course.train import baseline, train
 
 MODEL = "yolo11n-TinyNet.yaml"
 COMMAND = [f"model={MODEL}", "preset=smoke", "epochs=3"]
@@ -41,20 +48,21 @@ def test_preset_comes_from_the_argument_then_the_environment_then_the_machine(mo
     monkeypatch.setenv("COURSE_PRESET", "smoke")
     assert preset().name == "smoke" and preset("full").name == "full"
     monkeypatch.delenv("COURSE_PRESET")
-    for gpu, name in ((True, "full"), (False, "laptop")):
+    for gpu, name in ((True, "gpu"), (False, "laptop")):
         monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
         assert preset().name == name
 
 
 def test_wrong_preset_names_the_right_ones(monkeypatch):
     monkeypatch.setenv("COURSE_PRESET", "lapdog")
-    with pytest.raises(ValueError, match="COURSE_PRESET is 'lapdog'; choose one of smoke, laptop, full"):
+    with pytest.raises(ValueError, match="COURSE_PRESET is 'lapdog'; choose one of smoke, laptop, gpu, results, full"):
         preset()
 
 
 def test_what_is_given_beats_the_preset_and_what_follows_from_it():
-    settings = PRESETS["laptop"].settings(epochs=9, batch=2)
+    settings = PRESETS["full"].settings(epochs=9, batch=2)
     assert (settings["epochs"], settings["close_mosaic"], settings["nbs"]) == (9, 3, 2)
+    assert PRESETS["laptop"].settings()["close_mosaic"] == 0, "no mosaic to close"
     assert "nbs" not in PRESETS["laptop"].settings(batch=-1)
 
 
@@ -81,20 +89,65 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_stays(tmp_path, monkeypat
     assert len(Image.open(run.picture).convert("RGB").getcolors(maxcolors=10**7)) > 1000, "the picture is empty"
 
     request = json.loads((run.folder / "run.json").read_text())["request"]
+    assert read_checkpoint(run.weights)["confidence"] == run.threshold
     assert take_folder(tmp_path / "runs", run.folder.name, request).name == run.folder.name + "-2"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["runs"], "something was written outside runs/"
 
 
-def test_only_the_same_command_of_a_process_that_is_gone_goes_on(tmp_path):
+@pytest.fixture
+def unfinished(tmp_path):
+    """The folder of a run that was asked for three epochs by a process that is gone."""
     folder = take_folder(tmp_path, "a", {})
     write_record(folder, {"epochs": 3})
-    assert can_go_on(folder, {"epochs": 3}) and not can_go_on(folder, {"epochs": 4})
+    change_record(folder, process={"pid": 2**22 + 1, "started": 0.0})
+    return folder
+
+
+def change_record(folder, **values):
     record = json.loads((folder / "run.json").read_text())
-    for change in ({"scores": {"mAP50": 0.5}}, {"process": 1}, {"folder": "elsewhere"}):
-        (folder / "run.json").write_text(json.dumps({**record, **change}))
-        assert not can_go_on(folder, {"epochs": 3}), change
-    (folder / "run.json").unlink()
-    assert not can_go_on(folder, {"epochs": 3})
+    (folder / "run.json").write_text(json.dumps({**record, **values}))
+
+
+def alive(seconds_younger=0.0):
+    """How run.json names a living process, or one that had the same number before."""
+    other = psutil.Process(os.getppid())
+    return {"pid": other.pid, "started": other.create_time() - seconds_younger}
+
+
+RECORDS = {
+    "as it was": ({}, None),
+    "the number of its process belongs to another": ({"process": alive(100)}, None),
+    "its process lives": ({"process": alive()}, "is being trained by process"),
+    "finished": ({"scores": {"mAP50": 0.5}}, FINISHED),
+    "asked otherwise": ({"request": {"epochs": 4}}, "another request (epochs there 4, here 3)"),
+    "other pictures": ({"request": {"epochs": 3, "set": "x"}}, "(other pictures or labels)"),
+    "of an older course": ({"process": 17}, "no run.json that can be read"),
+    "a request that is a list": ({"request": []}, "no run.json that can be read"),
+}
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_only_the_same_command_of_a_process_that_is_gone_goes_on(case, unfinished, capsys):
+    values, why = RECORDS[case]
+    change_record(unfinished, **values)
+    found = obstacle(unfinished, {"epochs": 3})
+    assert found is None if why is None else why in found
+    taken = take_folder(unfinished.parent, "a", {"epochs": 3})
+    assert taken.name == ("a" if why is None else "a-2")
+    assert capsys.readouterr().out.count("\n") == (why not in (None, FINISHED)), "a new folder is begun with a word"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", "{}", '{"request": {"epochs": 3}}', "\x00"])
+def test_a_record_of_another_shape_is_named(text, unfinished, capsys):
+    (unfinished / "run.json").write_text(text)
+    assert take_folder(unfinished.parent, "a", {"epochs": 3}).name == "a-2"
+    assert "no run.json that can be read" in capsys.readouterr().out
+
+
+def test_an_empty_folder_is_taken_and_a_file_is_not(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").write_text("")
+    assert take_folder(tmp_path, "a", {}).name == "a" and take_folder(tmp_path, "b", {}).name == "b-2"
 
 
 # ---------------------------------------------------------------------------------------------- what is trained once
@@ -115,7 +168,7 @@ def finished(small_set):
         return prepare(MODEL, small_set / "set.yaml", "smoke", settings).request
 
     folder = take_folder(small_set / "runs", "a", {})
-    run = Run(folder, {"mAP50": 0.5}, judged=1)
+    run = Run(folder, {"mAP50": 0.5}, validated=1)
     run.weights.parent.mkdir()
     for path in (run.weights, run.picture):
         path.touch()
@@ -157,13 +210,31 @@ def test_boxes_are_drawn_from_the_best_confidence_on(best, expected):
     assert best_confidence(SimpleNamespace(**measured)) == pytest.approx(expected, abs=2e-3)
 
 
+@pytest.mark.parametrize(
+    "labelled, found, count",
+    [
+        ([[0, 0, 10, 10]], [[0, 0, 10, 10]], 1),
+        ([[0, 0, 10, 10]], [[0, 0, 10, 6]], 1),
+        ([[0, 0, 10, 10]], [[0, 0, 10, 4]], 0),
+        ([[0, 0, 10, 10]], [[0, 0, 10, 10], [0, 0, 10, 9]], 1),
+        ([[0, 0, 10, 10], [0, 0, 10, 9]], [[0, 0, 10, 10]], 1),
+        ([[0, 0, 10, 10], [20, 0, 30, 10]], [[20, 0, 30, 10], [0, 0, 10, 10]], 2),
+        ([], [[0, 0, 10, 10]], 0),
+        ([[0, 0, 10, 10]], [], 0),
+    ],
+)
+def test_each_found_box_counts_for_one_labelled_box(labelled, found, count):
+    labelled, found = (torch.tensor(boxes, dtype=torch.float).reshape(-1, 4) for boxes in (labelled, found))
+    assert count_matched(labelled, found) == count
+
+
 # ------------------------------------------------------------------------------------------- which pictures are taken
 def test_presets_take_a_part_of_a_large_set_and_the_scores_say_of_how_many(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_RUNS", str(tmp_path))
-    tiny = replace(PRESETS["smoke"], epochs=1, imgsz=64, pictures=6, watched=3, judged=4)
+    tiny = replace(PRESETS["smoke"], epochs=1, imgsz=64, pictures=6, val_each_epoch=3, val_at_end=4)
     monkeypatch.setitem(PRESETS, "smoke", tiny)
     run = train(MODEL, preset="smoke", verbose=False)
-    assert capsys.readouterr().out == f"{run}\n" and run.judged == 4
+    assert capsys.readouterr().out == f"{run}\n" and run.validated == 4
 
     def listed(name):
         names = (run.folder / name).read_text().splitlines()
@@ -174,13 +245,29 @@ def test_presets_take_a_part_of_a_large_set_and_the_scores_say_of_how_many(tmp_p
     assert len(listed("training-val.txt")) == 3 and len(listed("judging-val.txt")) == 4
 
 
-def test_lots_are_the_same_each_time_and_spread():
+FIRE = Data("fire.yaml", {0: "fire"}, pictures={part: fire_pictures(part) for part in ("train", "val")})
+FRACTIONS = [(0.5, 240, 120), (1.0, 480, 120), (60, 60, 120), ([0.1, 0.5], 48, 60), (0.0001, 1, 120), ([30], 30, 120)]
+
+
+@pytest.mark.parametrize("fraction, train, val", FRACTIONS)
+def test_a_fraction_says_the_true_count(fraction, train, val):
+    parts = choose_pictures(FIRE, PRESETS["full"], fraction)
+    assert (len(parts["train"]), len(parts["val_at_end"])) == (train, val)
+
+
+@pytest.mark.parametrize("fraction", [-1, True, "half", -0.5])
+def test_a_fraction_that_is_none_is_refused(fraction):
+    with pytest.raises(InputError, match="fraction="):
+        choose_pictures(FIRE, PRESETS["full"], fraction)
+
+
+def test_samples_are_the_same_each_time_and_spread():
     pictures = fire_pictures()
-    drawn = draw_lots(pictures, 30)
-    assert drawn == draw_lots(pictures, 30) and len(set(drawn)) == 30 and drawn == sorted(drawn)
+    drawn = sample(pictures, 30)
+    assert drawn == sample(pictures, 30) and len(set(drawn)) == 30 and drawn == sorted(drawn)
     middle = pictures[len(pictures) // 2]
     assert 8 <= sum(picture < middle for picture in drawn) <= 22
-    assert draw_lots(pictures, None) == draw_lots(pictures, 10**6) == pictures
+    assert sample(pictures, None) == sample(pictures, 10**6) == pictures
 
 
 def test_pictures_are_chosen_by_what_they_show():
@@ -196,10 +283,102 @@ def test_pictures_are_chosen_by_what_they_show():
 
 
 # --------------------------------------------------------------------------------------------------- damaged folders
-def test_a_checkpoint_cut_short_is_not_trusted(tmp_path, capsys):
-    (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 half a file")
-    assert epochs_done(tmp_path / "last.pt", 3) == 0
-    assert "training starts over" in capsys.readouterr().err
+@pytest.fixture
+def checkpoints(tmp_path):
+    """A function that writes last.pt and best.pt: an epoch that was saved (-1: finished), "cut" short, or None."""
+
+    def write(**epochs):
+        (tmp_path / "weights").mkdir()
+        for name, epoch in epochs.items():
+            path = tmp_path / "weights" / f"{name}.pt"
+            if epoch is not None:
+                held = {"epoch": 2 if epoch == "cut" else epoch, "model": None, "ema": nn.Linear(2, 2), "optimizer": {}}
+                torch.save({**held, "train_args": {}}, path)
+            if epoch == "cut":
+                path.write_bytes(path.read_bytes()[:400])
+        return tmp_path
+
+    return write
+
+
+STARTS = {  # last.pt, best.pt -> where a training of 5 epochs goes on: the file, the epochs done, whether it is finished
+    "both whole": ((2, 1), ("last.pt", 3, False), ""),
+    "last cut short": (("cut", 1), ("best.pt", 2, False), "best.pt is whole and takes its place"),
+    "last missing": ((None, 1), ("best.pt", 2, False), ""),
+    "best cut short": ((2, "cut"), ("last.pt", 3, False), ""),
+    "best missing": ((2, None), ("last.pt", 3, False), ""),
+    "both cut short": (("cut", "cut"), (None, 0, False), "Training starts over"),
+    "nothing yet": ((None, None), (None, 0, False), ""),
+    "all epochs done": ((4, 3), ("last.pt", 5, True), ""),
+    "finished": ((-1, -1), ("last.pt", 0, True), ""),
+    "finished, last cut short": (("cut", -1), ("best.pt", 0, True), "takes its place"),
+}
+
+
+@pytest.mark.parametrize("case", STARTS)
+def test_where_a_training_goes_on(case, checkpoints, capsys):
+    (last, best), (name, done, finished), said = STARTS[case]
+    folder = checkpoints(last=last, best=best)
+    path, *rest = find_start(folder, epochs=5)
+    assert (path and path.name, *rest) == (name, done, finished)
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == bool(said)
+
+
+@pytest.mark.parametrize(
+    "last, best, wanted, measured",
+    [
+        (4, 2, False, 5),
+        (4, 2, True, 3),
+        ("cut", 2, False, 3),
+        (4, "cut", True, 5),
+        (4, None, True, 5),
+        (None, 2, False, 3),
+    ],
+)
+def test_the_weights_that_are_measured(last, best, wanted, measured, checkpoints):
+    folder = checkpoints(last=last, best=best)
+    for name, epoch in (("last", last), ("best", best)):  # the epoch is forgotten when the training is finished
+        if isinstance(epoch, int):
+            path = folder / "weights" / f"{name}.pt"
+            held = torch.load(path, weights_only=False)
+            nn.init.constant_(held["ema"].bias, epoch + 1)
+            torch.save(held, path)
+    held = read_checkpoint(final_weights(folder, best=wanted))
+    assert held["epoch"] == -1 and float(held["model"].bias[0]) == measured
+
+
+def test_a_moved_run_goes_on_where_it_is(checkpoints, tmp_path):
+    folder = checkpoints(last=2)
+    settle(folder / "weights" / "last.pt", folder, "a.yaml")
+    moved = folder.rename(folder.with_name("moved"))
+    settle(moved / "weights" / "last.pt", moved, "a.yaml")
+    held = read_checkpoint(moved / "weights" / "last.pt")
+    assert held["train_args"] == {
+        "project": str(moved.parent),
+        "name": "moved",
+        "save_dir": str(moved),
+        "data": "a.yaml",
+    }
+    assert held["epoch"] == 2 and [p.name for p in (moved / "weights").iterdir()] == ["last.pt"]
+
+
+def test_without_readable_weights_one_line_says_so(checkpoints):
+    with pytest.raises(InputError, match="its weights cannot be read"):
+        final_weights(checkpoints(last="cut", best=None), best=True)
+
+
+TIMES = ((10, 20, 30), (10, 20, 5, 15), (10, 5, 5))
+
+
+@pytest.mark.parametrize("times, used", [*zip(TIMES, (30, 35, 20))])
+def test_the_clock_of_an_interrupted_run_is_added_up(times, used, checkpoints):
+    folder = checkpoints(last=len(times) - 1)
+    rows = "".join(f"{i},{time}\n" for i, time in enumerate(times, 1))
+    (folder / "results.csv").write_text("epoch,time\n" + rows)
+    assert seconds_used(folder / "results.csv", len(times)) == used
+    for hours, finished in ((1, False), (used / 3600, True)):
+        assert find_start(folder, epochs=2, hours=hours)[2] == finished, "epochs= says nothing where time= is given"
 
 
 def test_rows_after_the_checkpoint_are_dropped(tmp_path):

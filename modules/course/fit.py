@@ -1,0 +1,131 @@
+"""The training itself, which Ultralytics does; here are the course's ways of it, as callbacks."""
+
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import torch
+from tqdm import tqdm
+from ultralytics.utils import TQDM
+
+from .inputs import load_model, shown
+from .job import Job, write_set
+from .quiet import nothing_fetched, quiet
+from .resume import find_start, forget_after, seconds_used, settle
+from .threads import all_cores
+
+
+def fit(job: Job, folder: Path, verbose: bool) -> None:
+    """Let Ultralytics train, from the start or from a checkpoint."""
+    epochs, hours = job.settings["epochs"], job.settings.get("time")
+    checkpoint, done, finished = find_start(folder, epochs, hours)
+    if finished:
+        return
+    used = seconds_used(folder / "results.csv", done)
+    forget_after(folder / "results.csv", done)
+    data = write_set(folder / "training.yaml", job.data, train=job.parts["train"], val=job.parts["val_each_epoch"])
+    if checkpoint:
+        print(f"Going on with {shown(folder)} after epoch {done}" + (f" of {epochs}." if hours is None else "."))
+        settle(checkpoint, folder, data)
+        yolo, settings = load_model(str(checkpoint)), {"resume": True, **job.only(("device",))}
+        if hours is not None:
+            yolo.add_callback(
+                "on_pretrain_routine_start", lambda trainer: give_time(trainer, hours - used / 3600, done)
+            )
+    else:
+        place = {"project": str(folder.parent), "name": folder.name, "exist_ok": True}
+        yolo, settings = job.yolo, {**job.settings, "data": data, "val": job.val_every > 0, **place}
+    progress = Progress(verbose)
+    yolo.add_callback("on_train_start", fast_memory_order)
+    yolo.add_callback("on_train_start", lambda trainer: validate_seldom(trainer, job.val_every, job.keep_best))
+    yolo.add_callback("on_train_start", progress.start)
+    yolo.add_callback("on_train_batch_end", progress.batch)
+    yolo.add_callback("on_fit_epoch_end", progress.epoch)
+    with quiet(), nothing_fetched(), all_cores(), no_bar_of_decoding(), progress:
+        yolo.train(**settings)
+
+
+def no_bar_of_decoding():
+    """Without the progress bar of `cache=ram`, which Ultralytics shows at any level of its log."""
+    return mock.patch("ultralytics.data.base.TQDM", lambda *args, **kwargs: TQDM(*args, **{**kwargs, "disable": True}))
+
+
+def give_time(trainer, hours: float, done: int) -> None:
+    """After an interruption only the rest of `time=` is left, and the number of epochs is estimated anew from it."""
+    trainer.args.time = hours
+    trainer.epochs = trainer.args.epochs = max(trainer.epochs, done + 1)
+
+
+def fast_memory_order(trainer) -> None:
+    """On a CPU, keep weights with the channels last: most networks train faster so. (On a GPU Ultralytics does it.)
+
+    Not the averaged copy that is saved: Ultralytics cannot fuse weights in this order everywhere.
+    """
+    if trainer.device.type != "cpu":
+        return
+    trainer.model.to(memory_format=torch.channels_last)
+    for state in trainer.optimizer.state.values():
+        for key, value in state.items():
+            if torch.is_tensor(value) and value.ndim == 4:
+                state[key] = value.to(memory_format=torch.channels_last)
+
+
+def validate_seldom(trainer, every: int, keep_best: bool) -> None:
+    """Validate after every `every`-th epoch only, and choose weights by it only if `keep_best`.
+
+    Nothing is validated after the last epoch: the weights are then measured on all pictures. Ultralytics writes
+    best.pt wherever its two scores, of this epoch and of the best so far, are equal: here both None.
+    """
+    stock: Callable = trainer.validate
+
+    def validate():
+        if not every or (trainer.epoch + 1) % every:
+            return dict.fromkeys(trainer.metrics, math.nan), None
+        metrics, fitness = stock()
+        if not keep_best:
+            trainer.best_fitness = fitness = None
+        return metrics, fitness
+
+    trainer.validate = validate
+    trainer.final_eval = lambda: None
+
+
+class Progress:
+    """One progress bar for the whole run and, if `verbose`, a row of numbers after each epoch."""
+
+    def __init__(self, verbose):
+        self.verbose, self.bar = verbose, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.bar is not None:
+            self.bar.close()
+
+    def start(self, trainer):
+        per_epoch = len(trainer.train_loader)
+        self.bar = tqdm(
+            total=trainer.epochs * per_epoch,
+            initial=trainer.start_epoch * per_epoch,
+            unit="batch",
+            leave=False,
+            disable=None,  # no bar where the output goes to a file or a notebook
+        )
+        self.write("   epoch     loss   precision   recall    mAP50   mAP50-95")
+
+    def write(self, line):
+        if self.verbose:
+            self.bar.write(line)
+            sys.stdout.flush()
+
+    def batch(self, trainer):
+        self.bar.update()
+
+    def epoch(self, trainer):
+        loss = sum(trainer.label_loss_items(trainer.tloss).values())
+        scores = (trainer.metrics[f"metrics/{key}(B)"] for key in ("precision", "recall", "mAP50", "mAP50-95"))
+        shown = ["-" if math.isnan(score) else f"{score:.3f}" for score in scores]
+        self.write(f"{trainer.epoch + 1:4d}/{trainer.epochs:<4d}{loss:8.3f}" + "{:>12}{:>9}{:>9}{:>11}".format(*shown))

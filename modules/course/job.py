@@ -1,0 +1,251 @@
+"""What was asked for: looked at from all sides before anything is written, and kept as one Job."""
+
+import hashlib
+import json
+import os
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import ultralytics
+import yaml
+from ultralytics import YOLO
+from ultralytics.data.utils import check_det_dataset, img2label_paths
+from ultralytics.nn import tasks
+
+from .fire import FIRE_YAML
+from .inputs import Data, InputError, check_data, check_device, check_imgsz, check_settings, load_model, warn
+from .presets import Preset
+from .presets import preset as choose_preset
+from .quiet import nothing_fetched, quiet
+
+DEFAULT_MODEL = "yolo11n-EMO.yaml"
+
+# Which settings reach what. All are for training. Of these two groups some also decide what is measured, and what the
+# network is asked when the picture of its predictions is drawn. Ultralytics would take the others there too, and
+# fail (batch=-1), or measure something else (fraction, rect) than it validates during training.
+PREDICTED = ("imgsz", "device", "classes", "conf", "iou", "max_det", "agnostic_nms", "augment", "half", "quantize")
+MEASURED = (*PREDICTED, "workers", "single_cls", "plots", "save_json", "dnn", "nms", "end2end")
+# These are about the course's own ways, or are said once and for all by the model.
+NOT_PASSED_ON = ("cfg", "mode", "task", "model", "data", "verbose", "fraction", "exist_ok", "split", "resume")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training that was asked for and looked at, and not begun. Printed, it says what it takes of the set."""
+
+    model: str
+    yolo: YOLO
+    data: Data
+    preset: Preset
+    parts: dict[str, list[Path]]  # the pictures to "train" on, to validate "val_each_epoch" and "val_at_end"
+    settings: dict  # for Ultralytics
+    parent: Path
+    name: str
+    val_every: int  # epochs from one validation to the next; 0: none
+    keep_best: bool  # the weights of the epoch with the best validation, else those of the last epoch
+    asked: dict = field(default_factory=dict)  # the arguments of `prepare`
+
+    def __str__(self):
+        there = {part: len(pictures) for part, pictures in self.data.pictures.items()}
+        part = {name: len(pictures) for name, pictures in self.parts.items()}
+        each = "each epoch" if self.val_every == 1 else f"every {self.val_every} epochs"
+        during = f"{part['val_each_epoch']} are validated {each}, " if self.val_every else ""
+        return (
+            f"Training on {part['train']} of {there['train']} pictures. Of {there['val']} validation pictures "
+            f"{during}{part['val_at_end']} at the end."
+        ) + (f"\n{self.preset.note}" if self.preset.note else "")
+
+    @property
+    def request(self) -> dict:
+        """All that decides what comes out. The model and the pictures are looked at anew each time."""
+        versions = {"ultralytics": ultralytics.__version__, "torch": torch.__version__}
+        of_model = {"model": Path(self.model).name, "network": fingerprint_of_model(self.model, self.yolo)}
+        of_data = {"data": Path(self.data.yaml).name, "names": self.data.names, "set": self.fingerprint_of_set()}
+        validated = {"val_every": self.val_every, "keep_best": self.keep_best}
+        return {**of_model, **of_data, **versions, **validated, **self.settings}
+
+    def fingerprint_of_set(self) -> str:
+        return fingerprint(self.parts, Path(self.data.yaml).parent)
+
+    def only(self, keys: tuple[str, ...]) -> dict:
+        """The settings with these names, as far as there are such."""
+        return {key: self.settings[key] for key in keys if self.settings.get(key) is not None}
+
+
+def prepare(model=None, data=None, preset: str | None = None, overrides: dict | None = None) -> Job:
+    """Look at everything that was asked for, before anything is written.
+
+    What is said explicitly goes before what stands in the file `cfg=`, and that before the preset.
+    """
+    asked = {"model": model and str(model), "data": data and str(data), "preset": preset, "overrides": overrides or {}}
+    try:
+        chosen = choose_preset(preset)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    check_settings(overrides or {})
+    given = {**read_cfg((overrides or {}).get("cfg")), **(overrides or {})}
+    model = str(model or given.get("model") or DEFAULT_MODEL)
+    settings = chosen.settings(**{"pretrained": model.endswith(".pt"), **given})
+    check_device(settings.get("device"))
+    settings["imgsz"] = check_imgsz(settings["imgsz"])
+    if settings.get("split", "val") != "val":
+        raise InputError(
+            f"split={settings['split']}: a training is measured on 'val:'. Afterwards: python -m modules val split=..."
+        )
+    yolo = load_model(model)
+    if isinstance(yolo.model, str):
+        raise InputError(f"model={model}: an exported network cannot be trained. Give its .pt, or a model YAML.")
+    refuse_what_safe_load_cannot_read(yolo)
+    looked_at = look_at_data(data or given.get("data") or FIRE_YAML, yolo.task)
+    say_the_scale(model, yolo)
+    say_what_is_taken_over(settings["pretrained"], yolo, looked_at)
+    # Tests say by COURSE_RUNS where their runs go, so that they leave nothing among a learner's own.
+    parent = Path(settings.pop("project", None) or os.environ.get("COURSE_RUNS", "runs")).resolve()
+    name = str(settings.pop("name", None) or f"{Path(model).stem}-{chosen.name}-{settings['imgsz']}")
+    parts = choose_pictures(looked_at, chosen, given.get("fraction"))
+    if "cache" not in given and not fits_in_memory(parts["train"], settings["imgsz"]):
+        settings["cache"] = False
+    val_every = int(bool(given["val"])) if "val" in given else chosen.val_every
+    if "patience" in given:
+        val_every = val_every or 1
+    settings = {key: value for key, value in settings.items() if key not in NOT_PASSED_ON}
+    return Job(model, yolo, looked_at, chosen, parts, settings, parent, name, val_every, "patience" in given, asked)
+
+
+def read_cfg(path) -> dict:
+    """The arguments in a file that `tune` wrote, or `copy-cfg`; those without a value, which mean the default, left out."""
+    if not path:
+        return {}
+    try:
+        read = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise InputError(f"cfg={path}: there is no such file here, or it is no YAML.") from None
+    if not isinstance(read, dict):
+        raise InputError(f"cfg={path}: it holds no arguments; write one a line, as 'epochs: 30'.")
+    given = {key: value for key, value in read.items() if value is not None and key not in {"cfg", "mode", "verbose"}}
+    try:
+        check_settings(given)
+    except InputError as error:
+        raise InputError(f"cfg={path}: {error}") from None
+    return given
+
+
+def choose_pictures(data: Data, preset: Preset, fraction=None) -> dict[str, list[Path]]:
+    """The pictures for each purpose. `fraction`, as in Ultralytics: a part, a count, or one of these for each of train, val."""
+    train, val = preset.pictures, None
+    if fraction is not None:
+        of_train, *others = fraction if isinstance(fraction, (list, tuple)) else [fraction]
+        train = count_of(of_train, data.pictures["train"])
+        val = count_of(others[0], data.pictures["val"]) if others else None
+    judged = sample(data.pictures["val"], preset.val_at_end if val is None else val)
+    return {
+        "train": sample(data.pictures["train"], train),
+        "val_each_epoch": sample(judged, preset.val_each_epoch),
+        "val_at_end": judged,
+    }
+
+
+def count_of(fraction, pictures: list[Path]) -> int:
+    """How many pictures a fraction stands for: a whole number above 1 is a count, the rest a part of them; at least one."""
+    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or fraction < 0:
+        raise InputError(
+            f"fraction={fraction}: give a part of the pictures, as fraction=0.5, or how many, as fraction=60."
+        )
+    return max(1, fraction if fraction > 1 else round(len(pictures) * fraction))
+
+
+def sample(pictures: list[Path], count: int | None) -> list[Path]:
+    """`count` of the pictures, always the same ones, or all of them."""
+    if count is None or count >= len(pictures):
+        return pictures
+    # The first ones would do if every set were shuffled. Many are sorted by what they show.
+    return sorted(random.Random(0).sample(pictures, int(count)))
+
+
+def fits_in_memory(pictures: list[Path], imgsz: int, limit: float = 1e9) -> bool:
+    """Whether these pictures, decoded, take less than `limit` bytes. Ultralytics then looks at what is free."""
+    return len(pictures) * imgsz * imgsz * 3 < limit
+
+
+def look_at_data(data, task: str) -> Data:
+    """Check the set, and name what Ultralytics will leave out."""
+    looked_at = check_data(data, task)
+    for problem in looked_at.problems[:10]:
+        warn(f"{problem}. This picture is left out.")
+    if looked_at.problems:
+        warn(f"{len(looked_at.problems)} of {sum(looked_at.listed.values())} pictures are left out.")
+    return looked_at
+
+
+def say_the_scale(model: str, yolo: YOLO) -> None:
+    """Name the scale that is built where the model's name says none: Ultralytics silently takes the first."""
+    facts = getattr(yolo.model, "yaml", None) or {}
+    scales = facts.get("scales")
+    if isinstance(scales, dict) and not model.endswith(".pt") and facts.get("scale") not in scales:
+        first = next(iter(scales))
+        warn(f"model={model}: the name says no scale ({', '.join(scales)}, small, after the number); {first} is used.")
+
+
+def say_what_is_taken_over(pretrained, yolo: YOLO, data: Data) -> None:
+    """Say how many tensors of the weights `pretrained=` fit: with another backbone only a few do, by chance."""
+    if not isinstance(pretrained, (str, Path)):
+        return
+    theirs = load_model(str(pretrained)).model.state_dict()
+    with quiet():
+        ours = type(yolo.model)(dict(yolo.model.yaml), nc=len(data.names), verbose=False).state_dict()
+    fit = sum(key in theirs and theirs[key].shape == ours[key].shape for key in ours)
+    say = print if fit == len(ours) else warn
+    say(f"pretrained={pretrained}: {fit} of {len(ours)} tensors fit this network and are taken over.")
+
+
+def refuse_what_safe_load_cannot_read(yolo: YOLO) -> None:
+    """Under ULTRALYTICS_SAFE_LOAD Ultralytics opens only its own and torch's classes: nothing that stands in modules/."""
+    if not getattr(tasks, "SAFE_LOAD", False):
+        return
+    others = {
+        type(m).__name__
+        for m in yolo.model.modules()
+        if type(m).__module__.split(".")[0] not in {"torch", "ultralytics"}
+    }
+    if others:
+        raise InputError(
+            f"ULTRALYTICS_SAFE_LOAD is set: Ultralytics would not open the trained weights again, for they hold "
+            f"{', '.join(sorted(others)[:3])}. Unset it to train this network."
+        )
+
+
+def fingerprint(parts: dict[str, list[Path]], root: Path) -> str:
+    """A number for these pictures (each by its name below `root` and its size in bytes) and for what their labels say."""
+    number = hashlib.sha256()
+    for part, pictures in parts.items():
+        for picture, label in zip(pictures, map(Path, img2label_paths([str(picture) for picture in pictures]))):
+            name = picture.relative_to(root) if picture.is_relative_to(root) else picture
+            number.update(f"{part} {name.as_posix()} {picture.stat().st_size}\n".encode())
+            number.update(label.read_bytes() if label.is_file() else b"")
+    return number.hexdigest()
+
+
+def fingerprint_of_model(model: str, yolo: YOLO) -> str:
+    """A number for a network: the bytes of its weights, or the rows of its YAML and the number of its parameters."""
+    if Path(model).suffix == ".pt" and Path(model).is_file():
+        return hashlib.sha256(Path(model).read_bytes()).hexdigest()
+    rows = {key: value for key, value in yolo.model.yaml.items() if key != "yaml_file"}
+    parameters = sum(p.numel() for p in yolo.model.parameters())
+    return hashlib.sha256(json.dumps([rows, parameters], default=str).encode()).hexdigest()
+
+
+def write_set(path: Path, data: Data, **parts: list[Path]) -> str:
+    """Write a data YAML for the pictures in `parts`, beside lists of them; for whole parts name the set's own."""
+    if parts == data.pictures:
+        return data.yaml
+    with quiet(), nothing_fetched():
+        facts = check_det_dataset(data.yaml)
+    for part, pictures in parts.items():
+        listing = path.with_name(f"{path.stem}-{part}.txt")
+        listing.write_text("".join(f"{picture}\n" for picture in pictures), encoding="utf-8")
+        facts[part] = listing
+    facts = {key: str(value) if isinstance(value, Path) else value for key, value in facts.items()}
+    path.write_text(yaml.safe_dump(facts), encoding="utf-8")
+    return str(path)

@@ -1,0 +1,93 @@
+"""After the training: measure the weights, choose a confidence threshold, draw what they find."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torchvision.ops import box_iou
+from ultralytics import YOLO
+from ultralytics.utils.metrics import smooth
+
+from .fire import read_boxes, show_labelled, to_corners
+from .inputs import load_model
+from .job import MEASURED, PREDICTED, Job, write_set
+from .pictures import BLUE, GREEN, draw_boxes
+from .quiet import nothing_fetched, quiet
+from .resume import Run, final_weights, seal
+from .threads import all_cores
+
+SURE = 0.3  # a box found with less counts as no help when the picture's fires are counted
+USUAL = 0.25  # Ultralytics' threshold
+
+
+def judge(job: Job, folder: Path) -> Run:
+    """Measure the weights on validation pictures, store the threshold with them, and draw what they find."""
+    pictures = job.parts["val_at_end"]
+    data = write_set(folder / "judging.yaml", job.data, train=job.data.pictures["train"], val=pictures)
+    yolo = load_model(str(final_weights(folder, job.keep_best)))
+    batch = job.settings["batch"] if job.settings["batch"] >= 1 else job.preset.batch
+    settings = {"plots": False, **job.only(MEASURED), "batch": int(batch), "data": data, "verbose": False}
+    place = {"project": str(folder.parent), "name": folder.name, "exist_ok": True}
+    with quiet(), nothing_fetched(), all_cores():
+        box = yolo.val(**settings, **place).box
+    scores = {"precision": box.mp, "recall": box.mr, "mAP50": box.map50, "mAP50-95": box.map}
+    threshold = job.settings.get("conf") or best_confidence(box)
+    seal(folder / "weights" / "best.pt", confidence=threshold)
+    picture = Run(folder, {}, 0).picture
+    found = draw_predictions(yolo, pictures, picture, {**job.only(PREDICTED)}, threshold)
+    return Run(folder, {name: float(score) for name, score in scores.items()}, len(pictures), threshold, found)
+
+
+def best_confidence(box) -> float:
+    """The confidence threshold with the highest F1, at which Ultralytics gives precision and recall.
+
+    At least 0.05, for a network that has learned nothing; 0.25, as usual, where there was nothing to measure.
+    """
+    curve = np.asarray(getattr(box, "f1_curve", ()))  # (classes, confidences from 0 to 1); none where nothing was right
+    if not curve.size:
+        return USUAL
+    return max(0.05, float(smooth(curve.mean(0), 0.1).argmax() / (curve.shape[1] - 1)))
+
+
+def draw_predictions(
+    yolo: YOLO, pictures: list[Path], path: Path, settings: dict, threshold: float, count: int = 6
+) -> tuple[int, int]:
+    """Write `count` pictures, spread over the set, with the boxes found (and how sure) and those labelled (dashed).
+
+    Returns how many of the labelled boxes in these pictures are found with a confidence of at least `SURE`, and how
+    many there are.
+    """
+    chosen = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, count).astype(int))]
+    settings = {**settings, "conf": min(threshold, SURE), "verbose": False}
+    figure = Figure(figsize=(9.6, 5.2), layout="constrained")
+    with quiet(), nothing_fetched(), all_cores():
+        found = [yolo.predict(str(picture), **settings)[0] for picture in chosen]
+    axes = figure.subplots(2, 3).flat
+    for ax in axes[len(chosen) :]:
+        ax.axis("off")
+    matched = labelled = 0
+    for ax, picture, result in zip(axes, chosen, found):
+        boxes = result.boxes if result.boxes is not None else result.obb
+        corners, sure = boxes.xyxy.cpu(), boxes.conf.cpu()
+        drawn = sure >= threshold
+        draw_boxes(ax, corners[drawn].tolist(), BLUE, [f"{confidence:.2f}" for confidence in sure[drawn].tolist()])
+        show_labelled(ax, picture, GREEN, dashed=True)  # last, so that no found box hides a label
+        ax.set_title(picture.name, fontsize=9)
+        height, width = result.orig_shape
+        truth = torch.tensor(to_corners(read_boxes(picture), width, height), dtype=torch.float32)
+        matched, labelled = matched + count_matched(truth, corners[sure >= SURE]), labelled + len(truth)
+    figure.suptitle(f"Solid: found with a confidence of at least {threshold:.2f}. Dashed: labelled.")
+    figure.savefig(path, dpi=80)
+    return matched, labelled
+
+
+def count_matched(labelled: torch.Tensor, found: torch.Tensor, iou: float = 0.5) -> int:
+    """How many of the labelled boxes (n, 4) have a box of `found` (m, 4), one each, that overlaps them by IoU >= `iou`."""
+    overlap = box_iou(labelled, found.float())
+    count = 0
+    while overlap.numel() and overlap.max() >= iou:
+        row, column = divmod(int(overlap.argmax()), overlap.shape[1])
+        overlap[row], overlap[:, column] = -1, -1
+        count += 1
+    return count
