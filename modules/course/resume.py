@@ -202,7 +202,7 @@ def seconds_used(results: Path, epochs: int) -> float:
     with results.open(encoding="utf-8") as file:
         rows = csv.DictReader(file, skipinitialspace=True)
         clock = [float(row["time"]) for row in itertools.islice(rows, epochs)]
-    ends = [now for now, later in itertools.pairwise([*clock, 0]) if later < now]
+    ends = [now for now, later in itertools.pairwise([*clock, 0]) if later <= now]
     return sum(ends)
 
 
