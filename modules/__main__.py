@@ -18,7 +18,7 @@ from .registry import ModelError
 USAGE = f"""\
 python -m modules COMMAND key=value ...
 
-  train     train a detector on the fire set        model={DEFAULT_MODEL} preset=smoke|laptop|full
+  train     train a detector on the fire set        model={DEFAULT_MODEL} preset=smoke|laptop|gpu|results|full
   val       measure trained weights                 model=runs/.../weights/best.pt data=...
   predict   find fires in pictures or films         model=... source=FOLDER, FILE or CAMERA NUMBER
   export    write the network in another format     model=... format=onnx

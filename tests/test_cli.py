@@ -30,7 +30,7 @@ BAD = {
     "train epochs=ten": "'epochs' must be an int",
     "train batch=0": "batch=0",
     "train optimizer=Adan": "choose one of auto, sgd",
-    "train preset=tiny": "smoke, laptop, full",
+    "train preset=tiny": "smoke, laptop, gpu, results, full",
     "train model=yolo11n-TinyNt.yaml": "Did you mean yolo11-TinyNet.yaml",
     "train model=yolo11n": "ends in .yaml",
     "train model=none.pt": "no such file",
