@@ -14,16 +14,16 @@ from .irmb import fold, iRMB
 class Conv(nn.Module):
     """Convolution, BatchNorm, SiLU with the names and epsilon of YOLO's Conv: (B, c1, H, W) -> (B, c2, H, W)."""
 
-    def __init__(self, c1, c2, kernel=1, groups=1):
+    def __init__(self, c1: int, c2: int, kernel: int = 1, groups: int = 1):
         super().__init__()
         self.conv = nn.Conv2d(c1, c2, kernel, padding=kernel // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(c2, eps=1e-3, momentum=0.03)
         self.act = nn.SiLU()
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.act(self.bn(self.conv(x)))
 
-    def fuse(self):
+    def fuse(self) -> None:
         """Fold the BatchNorm into the convolution, in eval mode."""
         if isinstance(self.bn, nn.BatchNorm2d):
             self.conv, self.bn = fold(self.conv, self.bn), nn.Identity()
@@ -32,14 +32,14 @@ class Conv(nn.Module):
 class Bottleneck(nn.Module):
     """Two 3x3 convolutions and an iRMB, perhaps with a skip: (B, c, H, W) -> (B, c, H, W)."""
 
-    def __init__(self, c, shortcut, g):
+    def __init__(self, c: int, shortcut: bool, g: int):
         super().__init__()
         self.cv1 = Conv(c, c, 3)
         self.cv2 = Conv(c, c, 3, g)
         self.iRMB = iRMB(c, c)
         self.shortcut = shortcut
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.iRMB(self.cv2(self.cv1(x)))
         return x + y if self.shortcut else y
 
@@ -58,7 +58,7 @@ class C2f_iRMB(nn.Module):
         ValueError: arguments, or an input, that do not fit.
     """
 
-    def __init__(self, c1, c2, n=1, shortcut=False, g=1, e=0.5):
+    def __init__(self, c1: int, c2: int, n: int = 1, shortcut: bool = False, g: int = 1, e: float = 0.5):
         super().__init__()
         c = int(c2 * e)
         if min(c1, c2, n, g, c) < 1 or c % 8 or c % g:
@@ -71,15 +71,15 @@ class C2f_iRMB(nn.Module):
         self.cv2 = Conv((2 + n) * c, c2)
         self.m = nn.ModuleList(Bottleneck(c, shortcut, g) for _ in range(n))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.shape[1] != self.c1:
             raise ValueError(f"C2f_iRMB was built for c1={self.c1} channels and was fed {x.shape[1]}: {tuple(x.shape)}")
-        parts = list(self.cv1(x).chunk(2, dim=1))
+        parts = list(self.cv1(x).chunk(2, dim=1))  # two halves, (B, c, H, W) each
         for bottleneck in self.m:
-            parts.append(bottleneck(parts[-1]))  # each one reads the one before it; all are kept
-        return self.cv2(torch.cat(parts, dim=1))
+            parts.append(bottleneck(parts[-1]))  # (B, c, H, W)
+        return self.cv2(torch.cat(parts, dim=1))  # (B, (2 + n) * c, H, W) -> (B, c2, H, W)
 
-    def fuse(self):
+    def fuse(self) -> None:
         """Fold every BatchNorm that follows a convolution into it, in eval mode."""
         for module in self.modules():
             if isinstance(module, (Conv, iRMB)):

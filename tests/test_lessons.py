@@ -25,7 +25,6 @@ every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.st
 NOT_YET_SHORT = {
     "02_irmb",
     "03_emo",
-    "04_irmb_in_yolov10",
     "05_repvit",
     "06_fasternet",
     "07_revcol",
