@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 # uv stops where it cannot write its cache, for example where HOME is read-only.
 CACHE = $(shell mkdir -p "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}" 2>/dev/null || echo --no-cache)
 
-.PHONY: help lab train check test test-versions modules lessons figures data clean
+.PHONY: help lab train check test test-versions modules models lessons figures data clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -31,6 +31,9 @@ test-versions: $(READY) ## the same models with several versions of Ultralytics,
 
 modules: $(READY) ## write modules/*.py from the lessons
 	$(RUN) tools/lessons.py export
+
+models: $(READY) ## write modules/cfg/yolo11-*.yaml, one for each backbone
+	$(RUN) -m modules.course.graft
 
 lessons: $(READY) ## execute all lessons and store their outputs (one: python tools/lessons.py execute 02)
 	$(RUN) tools/lessons.py execute

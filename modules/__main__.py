@@ -23,6 +23,7 @@ python -m modules COMMAND key=value ...
   predict   find fires in pictures or films         model=... source=FOLDER, FILE or CAMERA NUMBER
   export    write the network in another format     model=... format=onnx
   trace     print the rows of a model YAML          model={DEFAULT_MODEL}
+  graft     print a stock model with our backbone   graft yolo11n.yaml EMO_1M > yolo11-Mine.yaml
   check     look at this machine's set-up
 
 All arguments of Ultralytics' `yolo` command work (python -m modules cfg lists them), and so do its other commands.
@@ -74,6 +75,14 @@ def run_trace(settings: dict) -> None:
         trace(settings.pop("model", DEFAULT_MODEL), **settings)
     except FileNotFoundError as error:
         raise InputError(str(error)) from None
+
+
+def run_graft(words: list[str]) -> None:
+    from .course.graft import grafted
+
+    if len(words) != 2:
+        raise InputError("graft takes a model of Ultralytics and a backbone: graft yolo11n.yaml EMO_1M")
+    print(grafted(*words), end="")
 
 
 def run_check(settings: dict) -> None:
@@ -128,6 +137,8 @@ def main(words: list[str]) -> int:
     try:
         if words[0] in {"cfg", "checks", "settings", "version"}:
             pass_on(words)
+        elif words[0] == "graft":
+            run_graft(words[1:])
         else:
             choose(words[0])(read_words(words[1:]))
     except (InputError, ModelError) as error:

@@ -1,12 +1,13 @@
 """Models of every family and task with a registered backbone and registered blocks, and tiny data to train them on."""
 
-from copy import deepcopy
 from pathlib import Path
 
 import cv2
 import numpy as np
 import yaml
 from ultralytics.nn import tasks
+
+from modules.course.graft import graft
 
 FAMILIES = {"v8": "yolov8", "v10": "yolov10", "11": "yolo11", "12": "yolo12", "26": "yolo26"}
 TASKS = {"detect": "", "segment": "-seg", "pose": "-pose", "obb": "-obb"}
@@ -23,15 +24,7 @@ def stock_model(family: str, task: str) -> dict | None:
 
 def with_ours(stock: dict) -> dict:
     """`stock` with TinyNet as its backbone, and TinyBlock and C2f_iRMB in place of its neck's first two blocks."""
-    model = deepcopy(stock)
-    old = len(model["backbone"])
-    tail = [row for row in model["backbone"] if row[2] in ("SPPF", "PSA", "C2PSA")]
-    model["backbone"] = [[-1, 1, "TinyNet", ["width"]], *tail]
-    new = 5 + len(tail)
-    # Every family's head reads P3 at row 4, P4 at row 6 and the backbone's last row.
-    moved = {-1: -1, 4: 2, 6: 3, old - 1: new - 1, **{i: i - old + new for i in range(old, old + len(model["head"]))}}
-    for row in model["head"]:
-        row[0] = [moved[j] for j in row[0]] if isinstance(row[0], list) else moved[row[0]]
+    model = graft(stock, "TinyNet")
     first, second, *_ = [row for row in model["head"] if row[2] in STACKS]
     first[1:] = [1, "TinyBlock", [first[3][0]]]
     second[1:] = [2, "C2f_iRMB", [second[3][0]]]
