@@ -4,6 +4,7 @@ import base64
 
 import matplotlib.pyplot as plt
 
+from modules.course import explorer as explorer_file
 from modules.course.explorer import Explorer
 
 
@@ -38,3 +39,13 @@ def test_it_is_a_widget_and_on_a_page_that_runs_nothing_a_picture():
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.box.model_id
     assert base64.b64decode(bundle["image/png"]) == explorer.png
     assert bundle["text/plain"] == "Explorer"
+
+
+def test_without_ipywidgets_it_is_a_picture(monkeypatch):
+    monkeypatch.setattr(explorer_file, "widgets", None)
+    explorer = Explorer(draw, height=(1, 9, 2, 3), number_of_bars=(1, 5, 1, 2))
+    assert set(explorer._repr_mimebundle_()) == {"text/plain", "image/png"}
+    first = explorer.png
+    explorer.sliders["height"].value = 5
+    explorer.update()
+    assert explorer.png != first

@@ -3,6 +3,7 @@
 python tools/lessons.py export                 notebooks/*.ipynb -> modules/*.py
 python tools/lessons.py export --check         say which files differ, write nothing
 python tools/lessons.py execute 02 03          run lessons, store clean outputs (no number: all of them)
+python tools/lessons.py setup                  write the set-up cell into every lesson
 python tools/lessons.py address OWNER/NAME     the repository has moved: write its new address everywhere
 """
 
@@ -36,8 +37,8 @@ SETUP = """\
 import sys
 
 if "google.colab" in sys.modules:
-    !git clone -q https://github.com/{address} /content/course
-    %pip install -q -e /content/course
+    !test -d /content/course || git clone -q --depth 1 https://github.com/{address} /content/course
+    !{{sys.executable}} -m pip install -q -e /content/course
     %cd -q /content/course/notebooks
     sys.path.insert(0, "/content/course")"""
 
@@ -261,6 +262,18 @@ def setup_cell():
     return SETUP.format(address=address())
 
 
+def write_setup():
+    """Put the set-up cell as it is now into every lesson."""
+    import nbformat
+
+    for path in lessons():
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if "setup" in cell.metadata.get("tags", []):
+                cell.source = setup_cell()
+        path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+
+
 def move(new):
     """Write a new OWNER/NAME over the old one: pyproject.toml, README.md, CONTRIBUTING.md and every notebook."""
     if not re.fullmatch(r"[A-Za-z0-9][\w-]*/[\w.-]+", new):
@@ -280,6 +293,7 @@ def main(arguments=None):
     command.add_argument("--check", action="store_true", help="write nothing, fail where a file differs")
     command = commands.add_parser("execute", help="run lessons and store clean outputs")
     command.add_argument("lessons", nargs="*", help="numbers or names; default: all")
+    commands.add_parser("setup", help="write the set-up cell into every lesson")
     command = commands.add_parser("address", help="write the repository's address everywhere")
     command.add_argument("new", metavar="OWNER/NAME")
     given = parser.parse_args(arguments)
@@ -288,6 +302,8 @@ def main(arguments=None):
             return 1 if export(given.check) and given.check else 0
         if given.command == "execute":
             execute(given.lessons)
+        if given.command == "setup":
+            write_setup()
         if given.command == "address":
             move(given.new)
     except Problem as problem:

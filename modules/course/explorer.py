@@ -3,9 +3,14 @@
 import base64
 import io
 from collections.abc import Callable
+from types import SimpleNamespace
 
-import ipywidgets as widgets
 import matplotlib.pyplot as plt
+
+try:
+    import ipywidgets as widgets
+except ImportError:  # not a dependency: Jupyter belongs to whoever runs it
+    widgets = None
 
 
 class Explorer:
@@ -16,10 +21,19 @@ class Explorer:
         sliders: for each argument of `draw` its (first, last, step, start), whole numbers.
 
     The last line of a cell shows it. `explorer.sliders["name"].value = 3` moves a slider; `explorer.png` is the picture.
+    Works with ipywidgets 7 (Colab) and 8. Without ipywidgets it is the picture alone.
     """
 
     def __init__(self, draw: Callable, **sliders: tuple[int, int, int, int]):
         self.draw = draw
+        self.png = b""  # the picture as it stands
+        if widgets is None:
+            self.sliders = {name: SimpleNamespace(value=start) for name, (*_, start) in sliders.items()}
+        else:
+            self.make_widgets(sliders)
+        self.update()
+
+    def make_widgets(self, sliders: dict[str, tuple[int, int, int, int]]) -> None:
         self.sliders = {
             name: widgets.IntSlider(
                 start, first, last, step, description=name.replace("_", " "), continuous_update=False
@@ -30,12 +44,6 @@ class Explorer:
         self.box = widgets.VBox([*self.sliders.values(), self.image])
         for slider in self.sliders.values():
             slider.observe(lambda change: self.update(), names="value")
-        self.update()
-
-    @property
-    def png(self) -> bytes:
-        """The picture as it stands."""
-        return bytes(self.image.value)
 
     def update(self) -> None:
         """Draw the picture for the sliders' values."""
@@ -43,9 +51,14 @@ class Explorer:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
         plt.close(figure)  # or the notebook would show it a second time
-        self.image.value = buffer.getvalue()
+        self.png = buffer.getvalue()
+        if widgets is not None:
+            self.image.value = self.png
 
     def _repr_mimebundle_(self, **kwargs):
-        view = self.box._repr_mimebundle_(**kwargs)
         # A page that runs nothing knows no widgets and takes the picture; the text stays the same from run to run.
-        return view | {"text/plain": "Explorer", "image/png": base64.b64encode(self.png).decode()}
+        bundle = {"text/plain": "Explorer", "image/png": base64.b64encode(self.png).decode()}
+        if widgets is not None:  # version 7 writes this entry by itself only where nothing else is shown
+            view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
+            bundle["application/vnd.jupyter.widget-view+json"] = view
+        return bundle
