@@ -15,20 +15,20 @@ from torch import nn
 class PConv(nn.Module):
     """Partial convolution: 3x3 on the first quarter of the channels, the others pass. (B, C, H, W) -> (B, C, H, W)."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int):
         super().__init__()
         self.mixed = channels // 4
         self.partial_conv3 = nn.Conv2d(self.mixed, self.mixed, 3, padding=1, bias=False)
 
-    def forward(self, x):
-        first, rest = x.split([self.mixed, x.shape[1] - self.mixed], dim=1)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, rest = x.split([self.mixed, x.shape[1] - self.mixed], dim=1)  # (B, C/4, H, W), (B, 3C/4, H, W)
         return torch.cat((self.partial_conv3(first), rest), dim=1)
 
 
 class FasterNetBlock(nn.Module):
     """A partial convolution and two 1x1 convolutions, with a skip around them: (B, C, H, W) -> (B, C, H, W)."""
 
-    def __init__(self, channels, act=nn.GELU, drop_path=0.0):
+    def __init__(self, channels: int, act: type[nn.Module] = nn.GELU, drop_path: float = 0.0):
         super().__init__()
         expand = nn.Conv2d(channels, 2 * channels, 1, bias=False)
         project = nn.Conv2d(2 * channels, channels, 1, bias=False)
@@ -36,19 +36,19 @@ class FasterNetBlock(nn.Module):
         self.spatial_mixing = PConv(channels)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.drop_path(self.mlp(self.spatial_mixing(x)))
         y += x  # in place, which saves one map: nothing needs y as it was
         return y
 
 
-def downsample(c1, c2, stride, name):
+def downsample(c1: int, c2: int, stride: int, name: str) -> nn.Sequential:
     """A convolution called `name` with a kernel as large as its stride, and BatchNorm: H and W shrink by `stride`."""
     conv = nn.Conv2d(c1, c2, stride, stride, bias=False)
     return nn.Sequential(OrderedDict([(name, conv), ("norm", nn.BatchNorm2d(c2))]))
 
 
-def initialize(module):
+def initialize(module: nn.Module) -> None:
     """Start convolutions and the classifier from a narrow normal distribution, as the authors do."""
     if isinstance(module, (nn.Conv2d, nn.Linear)):
         nn.init.trunc_normal_(module.weight, std=0.02)
@@ -75,20 +75,24 @@ class FasterNet(nn.Module):
     act = nn.GELU
     drop_path = 0.0  # of the last block, growing evenly from 0
 
-    def __init__(self, width=1.0, num_classes=0):
+    @classmethod
+    def feature_channels(cls, width: float = 1.0, num_classes: int = 0) -> list[int]:
+        """Channels of P2, P3, P4 and P5."""
+        is_number = isinstance(width, (int, float)) and 0 < width < float("inf")
+        c = int(cls.channels * width / 8 + 0.5) * 8 if is_number else 0
+        if c < 8:
+            raise ValueError(f"width={width!r}: it must be a number that leaves 8 channels or more in P2, such as 0.25")
+        return [c, 2 * c, 4 * c, 8 * c]
+
+    def __init__(self, width: float = 1.0, num_classes: int = 0):
         super().__init__()
-        if num_classes < 0:
-            raise ValueError(f"num_classes={num_classes}: give 0 for a backbone, or the number of classes")
-        last = sum(self.depths) - 1
-        drop_paths = (self.drop_path * i / last for i in range(last + 1))
+        if not isinstance(num_classes, int) or num_classes < 0:
+            raise ValueError(f"num_classes={num_classes!r}: give 0 for a backbone, or the number of classes")
         channels = self.feature_channels(width)
         self.patch_embed = downsample(3, channels[0], 4, "proj")
-        stages = []
-        for c, depth in zip(channels, self.depths):
-            if stages:
-                stages.append(downsample(c // 2, c, 2, "reduction"))
-            blocks = nn.Sequential(*(FasterNetBlock(c, self.act, next(drop_paths)) for _ in range(depth)))
-            stages.append(nn.Sequential(OrderedDict(blocks=blocks)))
+        stages = [self.make_stage(0, channels[0])]
+        for i, c in enumerate(channels[1:], 1):
+            stages += [downsample(c // 2, c, 2, "reduction"), self.make_stage(i, c)]
         self.stages = nn.Sequential(*stages)
         if num_classes:
             pre_head = nn.Conv2d(channels[-1], 1280, 1, bias=False)
@@ -96,18 +100,15 @@ class FasterNet(nn.Module):
             self.head = nn.Linear(1280, num_classes)
         self.apply(initialize)
 
-    @classmethod
-    def feature_channels(cls, width=1.0, num_classes=0):
-        """Channels of P2, P3, P4 and P5."""
-        c = int(cls.channels * width / 8 + 0.5) * 8
-        if c < 8:
-            raise ValueError(
-                f"width={width} leaves fewer than 8 channels in P2: use a larger one, such as {8 / cls.channels:.2f}"
-            )
-        return [c, 2 * c, 4 * c, 8 * c]
+    def make_stage(self, i: int, c: int) -> nn.Sequential:
+        """The blocks of stage i, with `c` channels."""
+        before, last = sum(self.depths[:i]), sum(self.depths) - 1
+        rates = [self.drop_path * (before + j) / last for j in range(self.depths[i])]
+        blocks = nn.Sequential(*(FasterNetBlock(c, self.act, rate) for rate in rates))
+        return nn.Sequential(OrderedDict(blocks=blocks))
 
-    def forward(self, x):
-        if x.shape[1] != 3 or min(x.shape[2:]) < 32:
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < 32:
             raise ValueError(
                 f"FasterNet takes pictures (B, 3, H, W) of at least 32x32 pixels and was fed {tuple(x.shape)}"
             )
@@ -120,15 +121,15 @@ class FasterNet(nn.Module):
                 maps.append(x)
         return maps
 
-    def classify(self, x):
+    def classify(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of the classes: (B, 3, H, W) -> (B, num_classes)."""
         if not hasattr(self, "head"):
             raise ValueError("this FasterNet has num_classes=0 and cannot classify: build it with num_classes=1000")
         return self.head(self.avgpool_pre_head(self(x)[-1]).flatten(1))
 
-    def fuse(self):
+    def fuse(self) -> None:
         """Fold every BatchNorm into the convolution before it. Raises ValueError in train mode."""
-        if self.training:
+        if any(part.training for part in self.modules()):
             raise ValueError("fuse() needs eval mode, and this model is in train mode: call eval() first")
         for part in self.modules():
             if isinstance(part, nn.Sequential) and len(part) > 1 and isinstance(part[1], nn.BatchNorm2d):

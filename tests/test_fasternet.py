@@ -1,6 +1,7 @@
 """FasterNet: what the contract suite does not say."""
 
 import copy
+import re
 
 import pytest
 import timm
@@ -149,30 +150,41 @@ def test_width(width, channels):
 
 
 @every_size
-@pytest.mark.parametrize("width", [0, -1, 0.01])
+@pytest.mark.parametrize(
+    "width",
+    [0, -1, 0.01, float("nan"), float("inf"), "wide", "1.0", None, [1], (0.5,), {}, 1j, torch.ones(1)],
+    ids=repr,
+)
 def test_a_width_that_leaves_no_channels(size, width):
-    with pytest.raises(ValueError, match=f"width={width} leaves fewer than 8 channels"):
-        size.feature_channels(width)
+    said = rf"^width={re.escape(repr(width))}: it must be a number that leaves 8 channels or more in P2, such as 0.25$"
+    for make in (size, size.feature_channels):
+        with pytest.raises(ValueError, match=said):
+            make(width)
 
 
 @every_size
 def test_the_width_that_the_message_proposes_works(size):
     with pytest.raises(ValueError, match="such as") as error:
         size.feature_channels(0.01)
-    assert size.feature_channels(float(str(error.value).split()[-1]))[0] == 8
+    assert size.feature_channels(float(str(error.value).split()[-1]))[0] >= 8
 
 
 # ---------------------------------------------------------------------------------------------------------- bad input
 def test_errors():
-    with pytest.raises(ValueError, match="num_classes=-1"):
-        FasterNet(num_classes=-1)
+    for number in (-1, 1.5, "ten", None):
+        with pytest.raises(ValueError, match=f"num_classes={number!r}: give 0 for a backbone"):
+            FasterNet(0.25, num_classes=number)
     with pytest.raises(ValueError, match="num_classes=0.*num_classes=1000"):
         FasterNet(0.25).classify(torch.zeros(1, 3, 64, 64))
-    for shape in ((1, 4, 64, 64), (1, 3, 31, 64)):
-        with pytest.raises(ValueError, match=r"fed \(1, "):
+    for shape in ((1, 4, 64, 64), (1, 3, 31, 64), (3, 64, 64)):
+        with pytest.raises(ValueError, match=r"of at least 32x32 pixels and was fed \("):
             FasterNet(0.25)(torch.zeros(shape))
     with pytest.raises(ValueError, match=r"eval\(\)"):
         FasterNet(0.25).fuse()
+    model = FasterNet(0.25).eval()
+    list(model.modules())[-1].train()  # one part that was forgotten is enough
+    with pytest.raises(ValueError, match="train mode"):
+        model.fuse()
 
 
 def detector(row):
@@ -187,7 +199,7 @@ def test_unknown_size_names_the_known_ones():
 
 
 def test_a_width_too_small_names_the_row():
-    with pytest.raises(ModelError, match=r"row 0 .*FasterNet.*width=0.05 leaves fewer than 8 channels"):
+    with pytest.raises(ModelError, match=r"row 0 .*FasterNet.*width=0.05: it must be a number"):
         detector([-1, 1, "FasterNet", [0.05]])
 
 

@@ -26,7 +26,6 @@ NOT_YET_SHORT = {
     "02_irmb",
     "03_emo",
     "05_repvit",
-    "06_fasternet",
     "07_revcol",
 }
 NOT_YET_FORMATTED = {
@@ -34,7 +33,6 @@ NOT_YET_FORMATTED = {
     "01_from_yaml_to_network",
     "02_irmb",
     "03_emo",
-    "06_fasternet",
     "07_revcol",
 }
 
