@@ -133,7 +133,7 @@ class FasterNet(nn.Module):
             raise ValueError("fuse() needs eval mode, and this model is in train mode: call eval() first")
         for part in self.modules():
             if isinstance(part, nn.Sequential) and len(part) > 1 and isinstance(part[1], nn.BatchNorm2d):
-                part[0], part[1] = nn.utils.fuse_conv_bn_eval(part[0], part[1]), nn.Identity()
+                part[0], part[1] = nn.utils.fuse_conv_bn_eval(part[0], part[1]), nn.Identity().eval()
 
 
 class fasternet_t0(FasterNet):
