@@ -23,7 +23,6 @@ every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.st
 
 # Lessons that do not hold these two forms yet. Whoever mends one takes its line away (a line too many fails, too).
 NOT_YET_SHORT = {
-    "02_irmb",
     "03_emo",
     "05_repvit",
     "07_revcol",
@@ -31,7 +30,6 @@ NOT_YET_SHORT = {
 NOT_YET_FORMATTED = {
     "00_start_here",
     "01_from_yaml_to_network",
-    "02_irmb",
     "03_emo",
     "07_revcol",
 }
