@@ -1,17 +1,30 @@
 """`python -m modules train model=yolo11n-EMO.yaml`: the `yolo` command line, with this package's classes registered."""
 
 import inspect
+import logging
+import os
+import re
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from ultralytics.cfg import DEFAULT_CFG_DICT, MODES, TASKS, entrypoint, merge_equals_args, parse_key_value_pair
+from ultralytics.cfg import (
+    DEFAULT_CFG_DICT,
+    DEFAULT_CFG_PATH,
+    MODES,
+    TASKS,
+    entrypoint,
+    merge_equals_args,
+    parse_key_value_pair,
+)
 
+from .course.errors import InputError, plain
 from .course.fire import FIRE_YAML
-from .course.inputs import InputError, check_data, check_device, check_settings, load_model, similar
-from .course.quiet import nothing_fetched
+from .course.inputs import check_cache, check_device, check_imgsz, check_settings, check_source, load_model, similar
+from .course.quiet import hints_of_ours, nothing_fetched
+from .course.sets import check_data
 from .course.train import DEFAULT_MODEL, train
 from .registry import ModelError
 
@@ -21,30 +34,50 @@ python -m modules COMMAND key=value ...
   train     train a detector on the fire set        model={DEFAULT_MODEL} preset=smoke|laptop|gpu|results|full
   val       measure trained weights                 model=runs/.../weights/best.pt data=...
   predict   find fires in pictures or films         model=... source=FOLDER, FILE or CAMERA NUMBER
+  track     follow what is found through a film     model=... source=...
   export    write the network in another format     model=... format=onnx
   trace     print the rows of a model YAML          model={DEFAULT_MODEL}
   graft     print a stock model with our backbone   graft yolo11n.yaml EMO_1M > yolo11-Mine.yaml
   check     look at this machine's set-up
 
-All arguments of Ultralytics' `yolo` command work (python -m modules cfg lists them), and so do its other commands.
-Results go to the folder runs/ of the current folder. Without model=, val, predict and export take the newest run's."""
+COMMAND --help lists the arguments of a command. All arguments of Ultralytics' `yolo` command work, in its orders too
+(detect train ..., task=detect mode=train ...), and so do benchmark, cfg, copy-cfg, checks, settings and version.
+Results go to the folder runs/ of the current folder. Without model=, val, predict, track and export take the newest
+run's. Rows 0 to 4 of the course's models are the backbone: freeze=5 keeps it as it is."""
+
+# What Ultralytics' own command line does by itself, without a model.
+PASSED_ON = ("cfg", "copy-cfg", "checks", "settings", "version")
+NOT_SUPPORTED = ("solutions", "login", "logout", "hub")
+# Which groups of Ultralytics' arguments a command takes.
+GROUPS = {
+    "train": ("Train", "Hyperparameters"),
+    "val": ("Val/Test",),
+    "predict": ("Predict", "Visualize"),
+    "track": ("Predict", "Visualize", "Tracker"),
+    "export": ("Export",),
+    "benchmark": ("Export",),
+}
 
 
 def read_words(words: list[str]) -> dict:
-    """`["model=a.yaml", "epochs=3", "plots"]` -> `{"model": "a.yaml", "epochs": 3, "plots": True}`."""
+    """`["train", "model=a.yaml", "epochs=3", "plots"]` -> `{"mode": "train", "model": "a.yaml", "epochs": 3, "plots": True}`."""
     settings = {}
     for word in merge_equals_args(words):
-        word = word.removeprefix("--")
+        word = word.removeprefix("--").removesuffix(",")
         if "=" in word:
             try:
                 key, value = parse_key_value_pair(word)
             except AssertionError:
                 raise InputError(f"'{word}' has no value: write key=value.") from None
             settings[key] = value
-        elif word in TASKS:
+        elif word in TASKS and "task" not in settings:
             settings["task"] = word
-        elif isinstance(DEFAULT_CFG_DICT.get(word), bool):
+        elif word in MODES and "mode" not in settings:
+            settings["mode"] = word
+        elif isinstance(DEFAULT_CFG_DICT.get(word), bool) or word in {"half", "int8", "nms"}:
             settings[word] = True
+        elif "mode" not in settings:
+            settings["mode"] = word
         else:
             raise InputError(f"'{word}': arguments are written key=value, as model={DEFAULT_MODEL}.")
     return settings
@@ -60,9 +93,18 @@ def newest_weights() -> str:
 
 
 def run_train(settings: dict) -> None:
-    settings.pop("task", None)  # the model's own
+    task = settings.pop("task", None)
     check_settings(settings, also=["preset"])
+    if task and not settings.get("resume"):
+        check_task(task, str(settings.get("model") or DEFAULT_MODEL))
     train(**settings)
+
+
+def check_task(task: str, model: str) -> None:
+    """Refuse a task that is not the model's own, which decides."""
+    own = load_model(model).task
+    if task not in TASKS or task != own:
+        raise InputError(f"task={task}: {model} is a model of the task '{own}'. Leave task out, or give another model.")
 
 
 def run_trace(settings: dict) -> None:
@@ -71,10 +113,11 @@ def run_trace(settings: dict) -> None:
     takes = inspect.signature(trace).parameters
     if unknown := [key for key in settings if key not in takes and key != "model"]:
         raise InputError(f"trace has no argument '{unknown[0]}'; it takes model= and imgsz=.")
-    try:
-        trace(settings.pop("model", DEFAULT_MODEL), **settings)
-    except FileNotFoundError as error:
-        raise InputError(str(error)) from None
+    if "imgsz" in settings:
+        settings["imgsz"] = check_imgsz(settings["imgsz"])
+    model = str(settings.pop("model", DEFAULT_MODEL))
+    load_model(model)
+    trace(model, **settings)
 
 
 def run_graft(words: list[str]) -> None:
@@ -88,6 +131,8 @@ def run_graft(words: list[str]) -> None:
 def run_check(settings: dict) -> None:
     from .course import check
 
+    if settings:
+        raise InputError(f"check takes no arguments, and was given '{next(iter(settings))}'.")
     sys.exit(check.main())
 
 
@@ -95,60 +140,126 @@ def run_stock(mode: str, settings: dict) -> None:
     """Hand a command over to Ultralytics, with the course's defaults and after a look at what was asked for."""
     check_settings(settings)
     check_device(settings.get("device"))
-    settings.setdefault("model", None)
-    settings["model"] = settings["model"] or newest_weights()
-    task = load_model(str(settings["model"])).task
-    settings.setdefault("project", str(Path("runs").resolve()))
-    if mode == "val":
+    settings["model"] = str(settings.get("model") or newest_weights())
+    task = load_model(settings["model"]).task
+    if settings.get("task", task) != task:
+        check_task(settings["task"], settings["model"])
+    project = Path(str(settings.setdefault("project", Path("runs").resolve())))
+    if mode in {"val", "benchmark"}:
         settings.setdefault("data", FIRE_YAML)
-        settings["data"] = check_data(settings["data"], task).yaml
+        if task != "classify":
+            settings["data"] = check_data(settings["data"], task, parts=(settings.get("split", "val"),)).yaml
+        check_cache(settings, settings["data"])
     if mode in {"predict", "track"}:
         settings.setdefault("save", True)
         settings.setdefault("source", FIRE_YAML.parent / "val" / "images")
-        source = str(settings["source"])
-        if not ("://" in source or source.isdigit() or source == "screen" or "*" in source or Path(source).exists()):
-            raise InputError(f"source={source}: there is no such file or folder.")
+        check_source(settings["source"])
     words = [f"{key}={value}" for key, value in settings.items()]
-    with nothing_fetched() if mode in {"val", "predict", "track"} else nullcontext():
+    with plain(), no_empty_folders(project, mode), nothing_fetched():
         pass_on([mode, *words])
+
+
+@contextmanager
+def no_empty_folders(project: Path, mode: str):
+    """Remove the empty folders that a refused command of Ultralytics leaves in `project`."""
+    before = set(project.glob(f"{mode}*"))
+    try:
+        yield
+    except Exception:
+        made = [p for p in project.glob(f"{mode}*") if p not in before]
+        for folder in [*(inner for p in made for inner in p.glob("*")), *made, project]:
+            try:
+                folder.rmdir()
+            except OSError:  # it holds results, or is a file
+                continue
+        raise
 
 
 def pass_on(words: list[str]) -> None:
     """Run Ultralytics' own command line, which reads its words from ARGV."""
-    with mock.patch("ultralytics.cfg.ARGV", ["yolo", *words]):
+    with plain(), hints_of_ours(), mock.patch("ultralytics.cfg.ARGV", ["yolo", *words]):
         entrypoint()
 
 
-def choose(command: str) -> Callable[[dict], None]:
-    """What runs a command, given its settings."""
-    ours = {"train": run_train, "trace": run_trace, "check": run_check}
-    if command in ours:
-        return ours[command]
+OURS: dict[str, Callable[[dict], None]] = {"train": run_train, "trace": run_trace, "check": run_check}
+# Commands that read their words themselves: name -> function(words), which returns an exit code or None.
+WITH_WORDS: dict[str, Callable[[list[str]], int | None]] = {"graft": run_graft}
+
+
+def run(words: list[str]) -> int | None:
+    """Run the command that `words` name."""
+    if words[0] in WITH_WORDS:
+        return WITH_WORDS[words[0]](words[1:])
+    if words[0] in PASSED_ON:
+        return pass_on(words)
+    if words[0] in NOT_SUPPORTED:
+        raise InputError(f"'{words[0]}' is not supported here. Use Ultralytics' own command: yolo {' '.join(words)}.")
+    settings = read_words(words)
+    command = settings.pop("mode", None)
+    known = [*OURS, *WITH_WORDS, *MODES, *PASSED_ON]
+    if command is None:
+        raise InputError(f"Which command? Write one of {', '.join(dict.fromkeys(known))} first.")
+    if command in OURS:
+        return OURS[command](settings)
     if command in MODES:
-        return lambda settings: run_stock(command, settings)
-    raise InputError(f"There is no command '{command}'.{similar(command, [*ours, *MODES])} 'help' lists them.")
+        return run_stock(command, settings)
+    raise InputError(f"There is no command '{command}'.{similar(command, known)} 'help' lists them.")
+
+
+def asks_for_help(words: list[str]) -> bool:
+    return not words or words[0] == "help" or any(word in {"-h", "--help"} for word in words)
+
+
+def usage(words: list[str]) -> str:
+    """The list of commands, or the arguments of the command that `words` name."""
+    command = next((word for word in words if word in {*OURS, *MODES}), None)
+    if command is None:
+        return USAGE
+    lines = [line for line in USAGE.splitlines() if line.split()[:1] == [command]]
+    if command == "trace":
+        lines.append("\n  model: a model YAML\n  imgsz: 640 # (int) side of the empty picture that is run once")
+    if command == "train":
+        lines.append("\n  preset: # smoke (seconds), laptop (minutes), full: what the arguments below are by default")
+    return "\n".join([*lines, *arguments(GROUPS.get(command, ()))])
+
+
+def arguments(groups: tuple[str, ...]) -> list[str]:
+    """Ultralytics' arguments of these groups, with defaults and meanings, as its default.yaml lists them."""
+    lines, inside = [], False
+    for line in DEFAULT_CFG_PATH.read_text(encoding="utf-8").splitlines():
+        if heading := re.match(r"# (\S+).* -{9}", line):
+            inside = heading[1].split(".")[0] in groups
+            lines += [f"\n{heading[1]}"] if inside else []
+        elif inside and line.strip():
+            lines.append(f"  {line}")
+    return lines
 
 
 def main(words: list[str]) -> int:
     """Run one command line; returns the exit code."""
-    if not words or words[0] in {"help", "-h", "--help"}:
-        print(USAGE)
-        return 0
+    logging.raiseExceptions = False  # a pipe that is closed, as by `| head`, is no error
     try:
-        if words[0] in {"cfg", "checks", "settings", "version"}:
-            pass_on(words)
-        elif words[0] == "graft":
-            run_graft(words[1:])
-        else:
-            choose(words[0])(read_words(words[1:]))
+        if asks_for_help(words):
+            print(usage(words))
+            return 0
+        with plain():
+            return run(words) or 0
     except (InputError, ModelError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on after the last finished epoch.", file=sys.stderr)
+        hint = " The same command goes on after the last finished epoch." if "train" in words else ""
+        print(f"\nInterrupted.{hint}", file=sys.stderr)
         return 130
-    return 0
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
+        return 141
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -135,9 +135,12 @@ def fire_set(folder=ROOT / "datasets" / "fire"):
     """Every picture of the manifest, each with its label file: one without would train as if nothing burned in it."""
     again = "fetch the whole folder again: `git checkout datasets/fire`"
     try:
-        names = list(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        return Result("FAIL", f"fire set: {error}", again)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        return Result("FAIL", f"fire set: manifest.json cannot be read ({first_line(error)})", again)
+    names = list(manifest) if isinstance(manifest, dict) else []
+    if not names or not all("/images/" in name for name in names):
+        return Result("FAIL", "fire set: manifest.json does not list its pictures", again)
     files = [name for picture in names for name in (picture, label_of(picture))]
     missing = [name for name in files if not (folder / name).exists()]
     if missing:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from ultralytics.data.utils import img2label_paths
 
 from .pictures import draw_boxes
@@ -34,10 +34,21 @@ def read_kinds(part: str) -> dict[Path, str]:
 
 
 def read_boxes(picture: Path) -> np.ndarray:
-    """The labelled boxes of a picture: (n, 4), centre x, centre y, width, height as parts of the picture's size."""
+    """The labelled boxes of a picture: (n, 4), centre x, centre y, width, height as parts of the picture's size.
+
+    A row `class x1 y1 x2 y2 x3 y3 ...` is an outline; its box is the smallest around it.
+    """
     label = Path(img2label_paths([str(picture)])[0])
-    rows = [line.split() for line in label.read_text(encoding="utf-8").splitlines()] if label.is_file() else []
-    return np.array([row[1:] for row in rows if len(row) == 5], dtype=float).reshape(-1, 4)
+    rows = [line.split()[1:] for line in label.read_text(encoding="utf-8-sig").splitlines()] if label.is_file() else []
+    return np.array([to_box(np.array(row, dtype=float)) for row in rows if len(row) >= 4]).reshape(-1, 4)
+
+
+def to_box(numbers: np.ndarray) -> np.ndarray:
+    """The numbers of a label's row: a box as it is, an outline as the box around it."""
+    if len(numbers) == 4:
+        return numbers
+    least, most = (edge(numbers[: len(numbers) // 2 * 2].reshape(-1, 2), axis=0) for edge in (np.min, np.max))
+    return np.concatenate([(least + most) / 2, most - least])
 
 
 def to_corners(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -48,7 +59,9 @@ def to_corners(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def show_labelled(ax, picture: Path, colour: str, dashed: bool = False) -> None:
     """Draw one picture with its labelled boxes."""
-    image = Image.open(picture).convert("RGB")
+    image = ImageOps.exif_transpose(Image.open(picture)).convert(
+        "RGB"
+    )  # upright, as its labels and Ultralytics take it
     ax.imshow(image)
     ax.axis("off")
     draw_boxes(ax, to_corners(read_boxes(picture), *image.size), colour, dashed=dashed)

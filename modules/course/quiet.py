@@ -1,6 +1,7 @@
-"""Keep Ultralytics from printing pages and from fetching files that nobody asked for."""
+"""Keep Ultralytics from printing pages, from fetching what nobody asked for, and from writing to a set it looks at."""
 
 import contextlib
+import io
 import logging
 from copy import deepcopy
 from pathlib import Path
@@ -8,7 +9,10 @@ from unittest import mock
 
 import matplotlib
 import torch
+from PIL import Image
 from ultralytics.utils import LOGGER
+
+from .errors import our_command
 
 
 @contextlib.contextmanager
@@ -23,6 +27,21 @@ def quiet():
         LOGGER.setLevel(level)
 
 
+@contextlib.contextmanager
+def hints_of_ours():
+    """Ultralytics' hints name the command `python -m modules` where they name `yolo`."""
+
+    def rename(record):
+        record.msg, record.args = our_command(record.getMessage()), ()
+        return True
+
+    LOGGER.addFilter(rename)
+    try:
+        yield
+    finally:
+        LOGGER.removeFilter(rename)
+
+
 def amp_works(model) -> bool:
     """Whether `model` gives finite numbers in half precision on its GPU: some older ones do not."""
     device = next(model.parameters()).device
@@ -30,18 +49,45 @@ def amp_works(model) -> bool:
         return False
     with torch.no_grad(), torch.autocast("cuda"):
         outputs = deepcopy(model).eval()(torch.rand(2, 3, 256, 256, device=device))
-    y = outputs[0] if isinstance(outputs, (tuple, list)) else outputs
-    return bool(torch.isfinite(y).all())
+    return all(bool(torch.isfinite(y).all()) for y in tensors_in(outputs))
+
+
+def tensors_in(outputs) -> list[torch.Tensor]:
+    """All tensors in a network's outputs, which are nested differently for each task."""
+    if isinstance(outputs, torch.Tensor):
+        return [outputs]
+    parts = outputs.values() if isinstance(outputs, dict) else outputs if isinstance(outputs, (list, tuple)) else ()
+    return [tensor for part in parts for tensor in tensors_in(part)]
+
+
+def open_unchanged(path, mode="r", *args, **kwargs):
+    """open() for Ultralytics' look at pictures, which re-encodes a JPEG file that does not end in JPEG's end mark.
+
+    It sees the mark wherever the picture can be decoded: then only bytes follow it, as in a phone's motion photos.
+    """
+    file = open(path, mode, *args, **kwargs)
+    if mode != "rb":
+        return file
+    with file:
+        if file.seek(0, 2) >= 2:
+            file.seek(-2, 2)
+        whole = file.read() == b"\xff\xd9"
+    if not whole:
+        with Image.open(path) as picture:
+            picture.load()  # raises OSError where it was cut short, so that it is left out
+    return io.BytesIO(b"\xff\xd9")
 
 
 @contextlib.contextmanager
 def nothing_fetched():
-    """Replace what Ultralytics downloads unasked: a font, a model to try half precision with, Python packages."""
+    """Replace what Ultralytics does unasked: it downloads a font, a model to try half precision with and Python
+    packages, and it rewrites pictures."""
     font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     with (
         mock.patch("ultralytics.data.utils.check_font", lambda *a, **k: font),
         mock.patch("ultralytics.utils.plotting.check_font", lambda *a, **k: font),
         mock.patch("ultralytics.engine.trainer.check_amp", amp_works),
         mock.patch("ultralytics.utils.checks.AUTOINSTALL", False),
+        mock.patch("ultralytics.data.utils.open", open_unchanged, create=True),
     ):
         yield

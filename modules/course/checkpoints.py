@@ -1,0 +1,128 @@
+"""Open a model: a YAML, trained weights or an exported file. A file of weights is a program, so it is looked at first."""
+
+import importlib.util
+import io
+import pickle
+import pickletools
+import zipfile
+from _compat_pickle import IMPORT_MAPPING
+from pathlib import Path
+
+from ultralytics import RTDETR, YOLO
+from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
+
+from ..registry import ModelError
+from .errors import InputError, plain
+from .quiet import nothing_fetched, quiet
+
+# Families that the `yolo` command knows by the model's name, and that cannot hold a backbone of this course.
+OTHERS = ("fastsam", "sam_", "sam2_", "sam2.1_", "sam3", "mobile_sam", "yolo_nas")
+
+
+def load_model(model: str) -> YOLO:
+    """Build the model of a YAML name, or load that of a checkpoint or of an exported file.
+
+    Raises:
+        InputError: there is no such model, or it cannot be built or read.
+    """
+    path = Path(model)
+    with plain(f"model={model[:80]}"):
+        there = path.exists()
+    if path.is_dir() and not any(path.iterdir()):
+        raise InputError(f"model={model}: this folder is empty.")
+    if path.suffix not in {".yaml", ".yml", ".pt"} and not there:
+        raise InputError(f"model={model[:80]}: give a model file that ends in .yaml, or weights that end in .pt.")
+    if other := next((name for name in OTHERS if name in path.stem.lower()), None):
+        raise InputError(f"model={model}: models of the family {other.strip('_')} are not supported here; use `yolo`.")
+    if path.suffix == ".pt":
+        check_checkpoint(path, f"model={model}")
+    # The `yolo` command, too, knows RT-DETR by the file's name.
+    family = RTDETR if "rtdetr" in path.stem.lower() else YOLO
+    try:
+        with plain(), quiet(), nothing_fetched():
+            loaded = family(str(model))
+            return RTDETR(str(model)) if family is YOLO and is_rtdetr(loaded) else loaded
+    except ModelError:
+        raise
+    except InputError as error:
+        how = "cannot be read as weights" if path.suffix == ".pt" else "cannot be opened"
+        raise InputError(f"model={model} {how}: {error}") from error
+
+
+def is_rtdetr(yolo: YOLO) -> bool:
+    """Whether a model that Ultralytics' YOLO() made has the head of RT-DETR; older versions leave it a YOLO."""
+    rows = getattr(yolo.model, "model", None)
+    return not isinstance(yolo, RTDETR) and rows is not None and "RTDETR" in type(rows[-1]).__name__
+
+
+def check_checkpoint(path: Path, what: str) -> None:
+    """Refuse weights that are not there, or that would import what is not installed. Nothing is unpickled.
+
+    Ultralytics would let pip install a package of the name that the file gives, whatever that is.
+    """
+    if not path.exists():
+        if path.name in GITHUB_ASSETS_NAMES and path.parent == Path():
+            return
+        raise InputError(f"{what}: there is no such file here ({Path.cwd()}).")
+    with plain(what):
+        with path.open("rb") as file:
+            start = file.read(2)
+        names = modules_named(path)
+    if not zipfile.is_zipfile(path) and start[:1] != pickle.PROTO:
+        raise InputError(
+            f"{what} cannot be read as weights: {'it was cut short' if start == b'PK' else 'it is another kind of file'}."
+        )
+    if missing := sorted(name for name in names if not is_installed(name)):
+        raise InputError(
+            f"{what} was saved with the package '{missing[0]}', which is not here. Whoever made the file can say where "
+            f"it comes from; nothing is installed because a file names it."
+        )
+
+
+def modules_named(path: Path) -> set[str]:
+    """The modules that unpickling this file would import, read from its opcodes."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            inside = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            texts = [archive.read(name) for name in inside]
+    else:  # as torch wrote them before 1.6: several pickles, one behind the other
+        texts = [path.read_bytes()]
+    found = set()
+    for text in texts:
+        stream = io.BytesIO(text)
+        try:
+            while stream.tell() < len(text):
+                found |= globals_named(stream)
+        except (ValueError, UnicodeDecodeError, IndexError, pickle.UnpicklingError):
+            continue  # what follows is no pickle: the numbers of an old file, or a damaged one, which torch will refuse
+    return found
+
+
+def globals_named(stream: io.BytesIO) -> set[str]:
+    """The modules of the globals of one pickle."""
+    found, texts, memo, last = set(), [], {}, None
+    for code, value, _ in pickletools.genops(stream):
+        if code.name == "GLOBAL":
+            found.add(value.split(" ")[0])
+        elif code.name == "STACK_GLOBAL":
+            found.add(texts[-2])
+        elif code.name == "MEMOIZE":
+            memo[len(memo)] = last
+        elif code.name in {"BINPUT", "LONG_BINPUT", "PUT"}:
+            memo[int(value)] = last
+        else:
+            last = memo.get(int(value)) if code.name in {"BINGET", "LONG_BINGET", "GET"} else value
+            if isinstance(last, str):
+                texts.append(last)
+    return found
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module can be found; its parents are imported, as they would be."""
+    module = IMPORT_MAPPING.get(module, module)  # Python 2's names, which pickles of protocol 2 hold
+    if module.startswith("ultralytics.yolo."):  # Ultralytics itself finds its old names
+        return True
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # ValueError: __main__
+        return module == "__main__"
