@@ -18,6 +18,9 @@ from .quiet import nothing_fetched, quiet
 # Families that the `yolo` command knows by the model's name, and that cannot hold a backbone of this course.
 OTHERS = ("fastsam", "sam_", "sam2_", "sam2.1_", "sam3", "mobile_sam", "yolo_nas")
 
+# Tasks whose models find boxes.
+WITH_BOXES = ("detect", "segment", "pose", "obb")
+
 
 def load_model(model: str) -> YOLO:
     """Build the model of a YAML name, or load that of a checkpoint or of an exported file.
@@ -47,6 +50,17 @@ def load_model(model: str) -> YOLO:
     except InputError as error:
         how = "cannot be read as weights" if path.suffix == ".pt" else "cannot be opened"
         raise InputError(f"model={model} {how}: {error}") from error
+
+
+def check_trainable(yolo: YOLO, model: str) -> None:
+    """Refuse what `train` cannot train, or cannot measure by its boxes."""
+    if isinstance(yolo.model, str):
+        raise InputError(f"model={model}: an exported network cannot be trained. Give its .pt, or a model YAML.")
+    if yolo.task not in WITH_BOXES:
+        raise InputError(
+            f"model={model}: its task is '{yolo.task}', and train measures boxes ({', '.join(WITH_BOXES)}). "
+            f"Use Ultralytics' own command: yolo {yolo.task} train."
+        )
 
 
 def is_rtdetr(yolo: YOLO) -> bool:

@@ -10,7 +10,8 @@ import torch
 from tqdm import tqdm
 from ultralytics.utils import TQDM
 
-from .inputs import load_model, shown
+from .checkpoints import load_model
+from .errors import shown
 from .job import Job, write_set
 from .quiet import nothing_fetched, quiet
 from .resume import find_start, forget_after, seconds_used, settle

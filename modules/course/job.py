@@ -14,11 +14,14 @@ from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset, img2label_paths
 from ultralytics.nn import tasks
 
+from .checkpoints import check_trainable, load_model
+from .errors import InputError, warn
 from .fire import FIRE_YAML
-from .inputs import Data, InputError, check_data, check_device, check_imgsz, check_settings, load_model, warn
+from .inputs import check_cache, check_device, check_freeze, check_imgsz, check_settings
 from .presets import Preset
 from .presets import preset as choose_preset
 from .quiet import nothing_fetched, quiet
+from .sets import Data, check_data
 
 DEFAULT_MODEL = "yolo11n-EMO.yaml"
 
@@ -95,10 +98,11 @@ def prepare(model=None, data=None, preset: str | None = None, overrides: dict | 
             f"split={settings['split']}: a training is measured on 'val:'. Afterwards: python -m modules val split=..."
         )
     yolo = load_model(model)
-    if isinstance(yolo.model, str):
-        raise InputError(f"model={model}: an exported network cannot be trained. Give its .pt, or a model YAML.")
+    check_trainable(yolo, model)
+    check_freeze(settings.get("freeze"), yolo.model.model)
     refuse_what_safe_load_cannot_read(yolo)
     looked_at = look_at_data(data or given.get("data") or FIRE_YAML, yolo.task)
+    check_cache(settings, looked_at.yaml)
     say_the_scale(model, yolo)
     say_what_is_taken_over(settings["pretrained"], yolo, looked_at)
     # Tests say by COURSE_RUNS where their runs go, so that they leave nothing among a learner's own.

@@ -9,8 +9,8 @@ from torchvision.ops import box_iou
 from ultralytics import YOLO
 from ultralytics.utils.metrics import smooth
 
+from .checkpoints import load_model
 from .fire import read_boxes, show_labelled, to_corners
-from .inputs import load_model
 from .job import MEASURED, PREDICTED, Job, write_set
 from .pictures import BLUE, GREEN, draw_boxes
 from .quiet import nothing_fetched, quiet

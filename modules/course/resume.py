@@ -15,7 +15,7 @@ import torch
 from ultralytics.nn import tasks
 from ultralytics.utils.torch_utils import strip_optimizer
 
-from .inputs import InputError, shown, warn
+from .errors import InputError, shown, warn
 from .quiet import nothing_fetched, quiet
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from .errors import InputError, nothing_left, plain, shown
 from .fire import FIRE_YAML
 from .fit import fit
-from .inputs import InputError, shown
 from .job import DEFAULT_MODEL, Job, prepare
 from .judge import judge
 from .resume import Run, find_finished, obstacle, read_record, take_folder, write_record
@@ -72,11 +72,13 @@ def baseline(preset: str | None = None, **overrides) -> Run:
 def carry_out(job: Job, verbose: bool, folder: Path | None = None) -> Run:
     """Train in a folder of its own, then measure."""
     request = job.request
-    folder = folder or take_folder(job.parent, job.name, request)
-    write_record(folder, request, asked=job.asked)
-    fit(job, folder, verbose)
-    run = judge(job, folder)
-    write_record(folder, request, run, job.asked)
+    with plain():
+        folder = folder or take_folder(job.parent, job.name, request)
+        with nothing_left(folder):
+            write_record(folder, request, asked=job.asked)
+            fit(job, folder, verbose)
+        run = judge(job, folder)
+        write_record(folder, request, run, job.asked)
     return run
 
 
