@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 # uv stops where it cannot write its cache, for example where HOME is read-only.
 CACHE = $(shell mkdir -p "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}" 2>/dev/null || echo --no-cache)
 
-.PHONY: help lab train check test test-versions modules models lessons figures data clean
+.PHONY: help lab train check test test-versions modules models lessons results figures data clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -37,6 +37,9 @@ models: $(READY) ## write modules/cfg/yolo11-*.yaml, one for each backbone
 
 lessons: $(READY) ## execute all lessons and store their outputs (one: python tools/lessons.py execute 02)
 	$(RUN) tools/lessons.py execute
+
+results: $(READY) ## run the trainings that the comparison in results/ lacks (hours; may be stopped and started again)
+	$(RUN) -m results run
 
 figures: $(READY) ## draw figures/ anew
 	@for drawing in figures/*.py; do echo "$$drawing"; $(RUN) "$$drawing" || exit 1; done

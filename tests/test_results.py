@@ -1,0 +1,243 @@
+"""The comparison: which trainings are run, which rows hold, and what may be said of a difference."""
+
+import csv
+import math
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from modules.course import results
+from modules.course.fire import fire_pictures
+from modules.course.measure import gmac
+from results import run, validity
+from results.__main__ import main
+from results.plan import ABLATIONS, MAIN, MODELS, ORDER
+from results.variants import RevCol_1, RevCol_2, iRMB_contiguous, revcol_tiny
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """An empty results/ and an empty folder to train in."""
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(run, "WORK", tmp_path / "runs")
+    results.scored.cache_clear()
+    return tmp_path
+
+
+# ------------------------------------------------------------------------------------------------------------- the plan
+def test_plan_begins_with_one_seed_of_every_main_model_and_has_no_training_twice():
+    assert [model for model, _ in ORDER[: len(MAIN)]] == list(MAIN)
+    assert {seed for _, seed in ORDER[: len(MAIN)]} == {0}
+    keys = [(model.name, seed) for model, seed in ORDER]
+    assert len(set(keys)) == len(keys) == 3 * len(MAIN) + 2 * len(ABLATIONS)
+    for model in MODELS.values():
+        assert not model.against or model.against in MODELS
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_every_model_of_the_plan_builds_and_differs_from_its_base(model, tmp_path):
+    numbers = validity.numbers_of(model.rows())
+    assert all(math.isfinite(float(number)) for number in numbers["outputs"].split())
+    if model.swap:
+        base = MODELS[model.base].rows()
+        assert numbers["yaml_hash"] != validity.yaml_number(base)
+        assert not validity.same_outputs(numbers["outputs"], validity.outputs_of(validity.build(base)))
+        assert model.file(tmp_path) == str(tmp_path / f"{model.name}.yaml")
+
+
+def test_a_swap_of_a_class_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="yolo11n-EMO.yaml has no row of FasterNet: correct wrong in the plan"):
+        type(MAIN[0])("wrong", "03", base="yolo11n-EMO", swap={"FasterNet": ("EMO_2M", [])}).rows()
+
+
+def test_columns_of_revcol_cost_the_same():
+    x = torch.zeros(1, 3, 256, 256)
+    four, *fewer = (gmac(cls(0.25).eval(), x) for cls in (revcol_tiny, RevCol_2, RevCol_1))
+    assert all(abs(cost / four - 1) < 0.05 for cost in fewer)
+
+
+def test_contiguous_windows_mix_neighbours():
+    block, x = iRMB_contiguous(8, 8).eval(), torch.rand(1, 8, 14, 14)
+    changed = x.clone()
+    changed[:, :, 0, 0] += 1
+    touched = (block.attend(changed) - block.attend(x)).abs().sum(1)[0] > 1e-6
+    assert touched[:7, :7].all() and touched.sum() == 49
+
+
+# ------------------------------------------------------------------------------------------------------- which rows hold
+def test_a_change_of_code_that_computes_the_same_keeps_a_row():
+    rows = MODELS["yolo11n-TinyNet"].rows()
+    now = validity.numbers_of(rows)
+    assert validity.why_stale(now, now) == ""
+    other_code = {**now, "code_hash": "another file"}
+    assert validity.why_stale(other_code, now) == ""
+    assert validity.why_stale({**other_code, "outputs": "1 2 3 4"}, now) == "the network computes something else"
+    assert validity.why_stale({**now, "yaml_hash": "x"}, now) == "the model file changed"
+    assert validity.why_stale({**now, "recipe_hash": "x"}, now) == "the recipe or the pictures changed"
+
+
+def test_outputs_tell_networks_and_their_first_weights_apart():
+    network = validity.build(MODELS["yolo11n-TinyNet"].rows())
+    first = validity.outputs_of(network)
+    assert validity.same_outputs(first, validity.outputs_of(validity.build(MODELS["yolo11n-TinyNet"].rows())))
+    larger = validity.build(MODELS["yolo11n-TinyNet"].rows())
+    for parameter in larger.parameters():
+        parameter.data *= 2
+    assert not validity.same_outputs(first, validity.outputs_of(larger))
+
+
+# -------------------------------------------------------------------------------------------------------------- running
+@pytest.fixture
+def quick(scratch, monkeypatch):
+    """Trainings that leave behind in no time what a training leaves behind, and a count of them."""
+    begun = []
+
+    def train_once(model, preset, project, name, seed):
+        begun.append(name)
+        folder = scratch / "runs" / name
+        (folder / "weights").mkdir(parents=True)
+        (folder / "weights" / "best.pt").touch()
+        head = "epoch,time,train/box_loss,train/cls_loss,metrics/mAP50(B),metrics/mAP50-95(B),val/box_loss"
+        (folder / "results.csv").write_text(f"{head}\n1,5,2,1,0.1,0.05,3\n2,9,1,1,nan,nan,nan\n3,4,1,0.5,nan,nan,nan\n")
+        scores = {"precision": 0.5, "recall": 0.5, "mAP50": 0.5 + seed / 10, "mAP50-95": 0.25}
+        return SimpleNamespace(folder=folder, weights=folder / "weights" / "best.pt", scores=scores)
+
+    monkeypatch.setattr(run, "train_once", train_once)
+    monkeypatch.setattr(
+        run, "YOLO", lambda path: SimpleNamespace(model=validity.build(MODELS["yolo11n-TinyNet"].rows()))
+    )
+    monkeypatch.setattr(run, "find", lambda yolo: labels_as_detections())
+    return begun
+
+
+def labels_as_detections(shift=0.0, sure=0.9):
+    """Every labelled box is found, moved by `shift` parts of the picture."""
+    boxes = results.labelled()
+    pictures = np.concatenate([[i] * len(b) for i, b in enumerate(boxes)]).astype(int)
+    return results.Detections(pictures, np.full(len(pictures), sure), np.concatenate(boxes) + shift)
+
+
+def test_rows_that_are_there_are_not_run_again(quick, scratch, capsys):
+    assert main(["run", "yolo11n-TinyNet-0", "yolo11n-TinyNet-1"]) == 0
+    assert quick == ["yolo11n-TinyNet-0", "yolo11n-TinyNet-1"]
+    assert "[2 of 2, about 0 minutes left] yolo11n-TinyNet, seed 1" in capsys.readouterr().out
+    assert main(["run", "yolo11n-TinyNet"]) == 0 and quick[2:] == ["yolo11n-TinyNet-2"]
+    assert main(["status", "yolo11n-TinyNet"]) == 0 and "3 of 3 are there" in capsys.readouterr().out
+    rows = list(csv.DictReader((scratch / "runs.csv").open()))
+    assert [row["seed"] for row in rows] == ["0", "1", "2"] and tuple(rows[0]) == results.COLUMNS
+    epochs, losses = results.curve("yolo11n-TinyNet")
+    assert epochs.tolist() == [1, 2, 3] and losses.tolist() == [[3, 2, 1.5]] * 3
+    scores = results.curve("yolo11n-TinyNet", "mAP50")[1]
+    assert scores[0][0] == 0.1 and np.isnan(scores[0][1:]).all()
+    assert not list(scratch.glob("*.part*"))
+
+
+def test_a_stale_row_is_run_again(quick, scratch):
+    main(["run", "yolo11n-TinyNet-0"])
+    text = (scratch / "runs.csv").read_text()
+    (scratch / "runs.csv").write_text(text.replace(validity.recipe_number(), "another"))
+    shutil.rmtree(scratch / "runs" / "yolo11n-TinyNet-0")
+    main(["run", "yolo11n-TinyNet-0"])
+    assert len(quick) == 2 and (scratch / "runs.csv").read_text().count("yolo11n-TinyNet") == 1
+
+
+def test_a_second_runner_says_that_one_is_at_work(scratch, quick, capsys):
+    (scratch / "runs").mkdir()
+    with FileLock(scratch / "runs" / "lock"):
+        assert main(["run"]) == 2
+    assert "another process is running the trainings" in capsys.readouterr().err and quick == []
+
+
+def test_what_is_not_planned_is_named(scratch, capsys):
+    assert main(["run", "yolo11n-Emo"]) == 2 and "'yolo11n-Emo' is not planned. Planned are" in capsys.readouterr().err
+    assert main(["start"]) == 2 and "choose one of status, run" in capsys.readouterr().err
+
+
+def test_seconds_are_those_since_the_last_interruption():
+    assert run.since_last_start([{"time": t} for t in ("5", "9", "4", "8")]) == 2
+    assert run.since_last_start([{"time": "5"}, {"time": "9"}]) == 2
+
+
+# ------------------------------------------------------------------------------------------------- what may be said of it
+def test_detections_survive_the_file(scratch):
+    found = labels_as_detections()
+    found.save(results.detections_file("a", 0))
+    back = results.Detections.load("a")
+    assert np.abs(back.boxes - found.boxes).max() < 1e-4 and (back.picture == found.picture).all()
+    assert back.hits(results.labelled()).all()
+    with pytest.raises(FileNotFoundError, match="no stored detections of b, seed 0; there are a-0"):
+        results.Detections.load("b")
+
+
+def test_a_label_is_found_once():
+    box = np.array([[0, 0, 1, 1]])
+    assert results.match(results.iou(np.concatenate([box, box]), box)).sum(0).tolist() == [1] * 10
+    half = results.match(results.iou(np.array([[0, 0, 1, 0.62]]), box))
+    assert half[0].tolist() == [True] * 3 + [False] * 7
+    assert results.match(results.iou(box, np.zeros((0, 4)))).sum() == 0
+
+
+def test_average_precision():
+    hit, one = np.array([True, False, True]), np.ones(3)
+    assert results.average_precision(np.array([True, True]), np.ones(2), 2) == 1
+    assert results.average_precision(hit, one, 2) == pytest.approx((51 + 50 * 2 / 3) / 101)
+    assert results.average_precision(hit, one, 0) == results.average_precision(hit[:0], one[:0], 2) == 0
+
+
+def fill(scratch, scores, hits):
+    """Rows of two models: their mAP50 for each seed, and how many of ten pictures' boxes each finds."""
+    rows, boxes = [], labels_as_detections()
+    for name, against in (("yolo11n-EMO", "yolo11n"), ("yolo11n", "")):
+        for seed, score in enumerate(scores[name]):
+            row = dict.fromkeys(results.COLUMNS, "1") | {
+                "name": name,
+                "variant": "",
+                "lesson": "03",
+                "against": against,
+            }
+            rows.append(row | {"seed": seed, "mAP50": score, "mAP50-95": score / 2})
+            keep = boxes.picture % 10 < hits[name]
+            results.Detections(boxes.picture[keep], boxes.confidence[keep], boxes.boxes[keep]).save(
+                results.detections_file(name, seed)
+            )
+    results.write("runs.csv", results.COLUMNS, rows)
+    results.scored.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "hits", "said"),
+    [
+        ((0.5, 0.52, 0.51), (0.7, 0.72, 0.71), 9, "+0.200, gain"),
+        ((0.5, 0.52, 0.51), (0.3, 0.32, 0.31), 1, "-0.200, loss"),
+        ((0.5, 0.52), (0.7, 0.72), 9, "+0.200, gain (two seeds: direction, not shown)"),
+        ((0.5, 0.6, 0.4), (0.55, 0.65, 0.45), 9, "+0.050, within noise"),
+        ((0.5, 0.52, 0.51), (0.7, 0.72, 0.71), 5, "+0.200, within noise"),
+        ((0.5,), (0.7,), 9, "+0.200, one seed: says nothing yet"),
+    ],
+)
+def test_a_difference_is_called_one_only_if_seeds_and_pictures_agree(scratch, theirs, ours, hits, said):
+    fill(scratch, {"yolo11n": theirs, "yolo11n-EMO": ours}, {"yolo11n": 5, "yolo11n-EMO": hits})
+    assert results.compare("yolo11n-EMO", "yolo11n") == said
+
+
+def test_tables_are_sorted_and_say_how_many_seeds(scratch):
+    assert "No training of these models is finished yet" in str(results.table())
+    fill(scratch, {"yolo11n": (0.5, 0.52), "yolo11n-EMO": (0.7,)}, {"yolo11n": 5, "yolo11n-EMO": 9})
+    text = str(results.rows_of("03"))
+    first, second = text.splitlines()[1:3]
+    assert first.startswith("yolo11n-EMO ") and second.split()[:5] == ["yolo11n", "2", "0.510", "(0.500", ".."]
+    assert "1 to 2 seeds a model" in text and results.table(["yolo11n"]).markdown().startswith("| model | seeds |")
+
+
+def test_stored_rows_have_their_detections_and_curves():
+    """Of what results/ holds, nothing lacks a part."""
+    rows = results.read("runs.csv")
+    curves = {(row["name"], row["seed"]) for row in results.read("curves.csv")}
+    for row in rows:
+        assert (row["name"], row["seed"]) in curves and results.detections_file(row["name"], int(row["seed"])).is_file()
+        assert row["name"] in MODELS
+    assert len(fire_pictures("val")) == len(results.labelled())
