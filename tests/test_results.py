@@ -45,7 +45,7 @@ def test_every_model_of_the_plan_builds_and_differs_from_its_base(model, tmp_pat
     if model.swap:
         base = MODELS[model.base].rows()
         assert numbers["yaml_hash"] != validity.yaml_number(base)
-        assert not validity.same_outputs(numbers["outputs"], validity.outputs_of(validity.build(base)))
+        assert numbers["outputs"] != validity.outputs_of(validity.build(base))
         assert model.file(tmp_path) == str(tmp_path / f"{model.name}.yaml")
 
 
