@@ -264,6 +264,12 @@ def test_check_fire_set(tmp_path):
     assert check.fire_set(tmp_path) == ("OK", "fire set: 2 pictures to train, 1 to validate", "")
 
 
+def test_check_advises_nothing_impossible_after_pip_install_git(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "IN_ITS_FOLDER", False)
+    found = check.fire_set(tmp_path / "fire")
+    assert found.status == "WARN" and "git clone" in found.hint and "git checkout" not in found.hint
+
+
 def test_check_fire_set_of_this_repository():
     assert check.fire_set().line == "fire set: 480 pictures to train, 120 to validate"
 

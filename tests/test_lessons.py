@@ -28,7 +28,6 @@ NOT_YET_SHORT = {
     "07_revcol",
 }
 NOT_YET_FORMATTED = {
-    "00_start_here",
     "01_from_yaml_to_network",
     "03_emo",
     "07_revcol",
@@ -62,7 +61,7 @@ def test_title_cell(path):
     assert re.fullmatch(rf"# {path.stem[:2]} · \S.*", title) and not blank
     assert badge == lessons.badge(path), "the badge must open this very notebook: python tools/lessons.py address"
     assert re.search(r"^\*\*You will build\*\* ", "\n".join(rest), re.M)
-    assert re.search(r"\*\*Time\*\* about \d+ minutes · \*\*Before this\*\* ", "\n".join(rest))
+    assert re.search(r"\*\*Time\*\* about \d+ minutes(, and \d+ of computing)? · \*\*Before this\*\* ", "\n".join(rest))
 
 
 @every_lesson

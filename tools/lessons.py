@@ -153,7 +153,7 @@ def smaller_picture(data):
 def portable(text):
     """Text without the folders of this machine."""
     text = text.replace(f"{ROOT}{os.sep}", "").replace(str(ROOT), ".")
-    return re.sub(r"(?:/[\w.+-]+)+/site-packages/", "site-packages/", text)
+    return re.sub(r"[\w.+-]*(?:/[\w.+-]+)+/site-packages/", "site-packages/", text)
 
 
 def clean_output(output):

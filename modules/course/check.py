@@ -12,7 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-INSTALL = "run `make lab` again, or `pip install -e .` in the folder of the course"
+IN_ITS_FOLDER = (ROOT / "pyproject.toml").exists()  # not so after `pip install git+...`
+INSTALL = (
+    "run `make lab` again, or `pip install -e .` in the folder of the course"
+    if IN_ITS_FOLDER
+    else "install the course again, by the command that you installed it with"
+)
 
 
 class Result(NamedTuple):
@@ -133,6 +138,9 @@ def gpu():
 
 def fire_set(folder=ROOT / "datasets" / "fire"):
     """Every picture of the manifest, each with its label file: one without would train as if nothing burned in it."""
+    if not IN_ITS_FOLDER and not folder.exists():
+        hint = "to train on it: git clone the course and `pip install -e .` in its folder; data of your own needs none"
+        return Result("WARN", "fire set: not part of what pip installs from git", hint)
     again = "fetch the whole folder again: `git checkout datasets/fire`"
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
