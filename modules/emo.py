@@ -14,22 +14,22 @@ from .irmb import LayerNorm2d, fold, iRMB
 class Stem(nn.Module):
     """The first convolution: (B, 3, H, W) -> (B, channels, H / 2, W / 2)."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int):
         super().__init__()
         norm = nn.BatchNorm2d(channels, eps=1e-6)
         self.convs = nn.Sequential(nn.Sequential(nn.Conv2d(3, channels, 3, 2, 1), norm))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.convs(x)
 
-    def fuse(self):
+    def fuse(self) -> None:
         """Fold the BatchNorm into the convolution, in eval mode."""
         conv, norm = self.convs[0]
         if isinstance(norm, nn.BatchNorm2d):
             self.convs[0] = nn.Sequential(fold(conv, norm), nn.Identity())
 
 
-def scaled(channels, width, unit):
+def scaled(channels: int, width: float, unit: int) -> int:
     """`channels` times `width`, rounded to a multiple of `unit` but at least one."""
     return max(1, int(channels * width / unit + 0.5)) * unit
 
@@ -53,22 +53,15 @@ class EMO(nn.Module):
     dim_heads = (8, 8, 20, 21)  # the first two stages have no attention; there it is only the unit of rounding
     drop_path = 0.05  # of the last block, growing evenly from 0
 
-    def __init__(self, width=1.0, num_classes=0):
-        super().__init__()
-        if width <= 0 or num_classes < 0:
-            raise ValueError(f"width={width}, num_classes={num_classes}: width must be above 0, num_classes at least 0")
-        c = scaled(24, width, 8)
-        first = iRMB(c, c, norm="none", act="silu", attn=False, expand=False, skip=False, se_ratio=1)
-        self.stage0 = nn.Sequential(Stem(c), first)
-        for i, c2 in enumerate(self.feature_channels(width)):
-            setattr(self, f"stage{i + 1}", self.make_stage(i, c, c2))
-            c = c2
-        if num_classes:
-            self.norm = LayerNorm2d(c)
-            self.head = nn.Linear(c, num_classes)
-            nn.init.trunc_normal_(self.head.weight, std=0.02)
+    @classmethod
+    def feature_channels(cls, width: float = 1.0, num_classes: int = 0) -> list[int]:
+        """Channels of P2, P3, P4 and P5."""
+        is_number = isinstance(width, (int, float)) and 0 < width < float("inf")
+        if not is_number or int(cls.channels[0] * width / 8 + 0.5) < 1:
+            raise ValueError(f"width={width!r}: it must be a number that leaves 8 channels or more in P2, such as 0.25")
+        return [scaled(channels, width, unit) for channels, unit in zip(cls.channels, cls.dim_heads)]
 
-    def make_stage(self, i, c1, c2):
+    def make_stage(self, i: int, c1: int, c2: int) -> nn.Sequential:
         """Stage i: the first block halves the map and has neither attention nor skip, the others keep it."""
         late = {"norm": "ln", "act": "gelu", "kernel": 5} if i >= 2 else {"norm": "bn", "act": "silu", "kernel": 3}
         shared = {"dim_head": self.dim_heads[i], "attn_pre": True, "bias": True, **late}
@@ -79,29 +72,40 @@ class EMO(nn.Module):
             blocks.append(iRMB(c2, c2, exp_ratio=self.exp_ratios[i], attn=i >= 2, drop_path=rate, **shared))
         return nn.Sequential(*blocks)
 
-    @classmethod
-    def feature_channels(cls, width=1.0, num_classes=0):
-        """Channels of P2, P3, P4 and P5."""
-        return [scaled(channels, width, unit) for channels, unit in zip(cls.channels, cls.dim_heads)]
+    def __init__(self, width: float = 1.0, num_classes: int = 0):
+        super().__init__()
+        if num_classes < 0:
+            raise ValueError(f"num_classes={num_classes}: give 0 for a backbone, or the number of classes")
+        channels = self.feature_channels(width)
+        c = scaled(24, width, 8)
+        first = iRMB(c, c, norm="none", act="silu", attn=False, expand=False, skip=False, se_ratio=1)
+        self.stage0 = nn.Sequential(Stem(c), first)
+        for i, c2 in enumerate(channels):
+            setattr(self, f"stage{i + 1}", self.make_stage(i, c, c2))
+            c = c2
+        if num_classes:
+            self.norm = LayerNorm2d(c)
+            self.head = nn.Linear(c, num_classes)
+            nn.init.trunc_normal_(self.head.weight, std=0.02)
 
-    def forward(self, x):
-        if x.shape[1] != 3 or min(x.shape[2:]) < 32:
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < 32:
             raise ValueError(f"EMO takes pictures (B, 3, H, W) of at least 32x32 pixels and was fed {tuple(x.shape)}")
         # Channels last in memory: the 1x1 convolutions and the windows run faster, and every block hands it on.
-        x = self.stage0(x.contiguous(memory_format=torch.channels_last))
+        x = self.stage0(x.contiguous(memory_format=torch.channels_last))  # (B, C, H / 2, W / 2)
         maps = []
         for stage in (self.stage1, self.stage2, self.stage3, self.stage4):
-            x = stage(x)
+            x = stage(x)  # half the sides of the map before
             maps.append(x)
         return maps
 
-    def classify(self, x):
+    def classify(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of the classes: (B, 3, H, W) -> (B, num_classes)."""
         if not hasattr(self, "head"):
             raise ValueError("this EMO has num_classes=0 and cannot classify: build it with num_classes=1000")
         return self.head(self.norm(self(x)[-1]).mean((2, 3)))
 
-    def fuse(self):
+    def fuse(self) -> None:
         """Fold every BatchNorm that follows a convolution into it, in eval mode."""
         for module in self.modules():
             if isinstance(module, (Stem, iRMB)):

@@ -118,7 +118,7 @@ def test_attn_pre_false_that_cannot_work_says_what_to_change():
 
 # ----------------------------------------------------------------------------------------------------------------- EMO
 @pytest.mark.parametrize("cls", SIZES)
-@pytest.mark.parametrize("width", [0.1, 0.25, 0.33, 0.5, 0.75, 1.0, 1.25, 1.5, 2])
+@pytest.mark.parametrize("width", [0.125, 0.25, 0.33, 0.5, 0.75, 1.0, 1.25, 1.5, 2])
 def test_width_scales_channels_and_heads_still_divide(cls, width):
     with torch.device("meta"):
         features = cls(width)(torch.empty(1, 3, 64, 96))
@@ -129,8 +129,15 @@ def test_width_scales_channels_and_heads_still_divide(cls, width):
 
 
 def test_width_grows():
-    sums = [sum(EMO_1M.feature_channels(w / 20)) for w in range(1, 41)]
-    assert sums == sorted(sums) and sums[0] < sums[19] < sums[-1]
+    sums = [sum(EMO_1M.feature_channels(w / 20)) for w in range(3, 41)]
+    assert sums == sorted(sums) and sums[0] < sums[17] < sums[-1]
+
+
+@pytest.mark.parametrize("width", [0, -1, 0.1, float("nan"), float("inf"), "n", None])
+def test_a_width_that_cannot_be_is_refused_at_both_doors(width):
+    for ask in (EMO_1M, EMO_1M.feature_channels):
+        with pytest.raises(ValueError, match=f"width={width!r}: it must be a number that leaves 8 channels or more in P2"):
+            ask(width)
 
 
 def test_norms_have_the_authors_epsilon_in_yolo_too():
