@@ -7,14 +7,15 @@ RUN := .venv/bin/python
 # uv stops where it cannot write its cache, for example where HOME is read-only.
 CACHE = $(shell mkdir -p "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}" 2>/dev/null || echo --no-cache)
 
-.PHONY: help lab train check test test-versions modules models lessons results figures data clean
+.PHONY: help lab train check test test-fast test-colab test-versions modules models lessons results figures data clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
 
-lab: $(READY) ## open the course in JupyterLab
-	$(RUN) -m jupyterlab --allow-root --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+lab: $(READY) ## open the course in JupyterLab: copies of the lessons in my/, which git leaves alone
+	@mkdir -p my; for lesson in notebooks/*.ipynb; do copy="my/$${lesson##*/}"; test -e "$$copy" || cp "$$lesson" "$$copy"; done
+	$(RUN) -m jupyterlab --allow-root --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/my/00_start_here.ipynb
 
 train: $(READY) ## train a detector on the fire set (MODEL=yolo11n-EMO.yaml) and draw what it finds
 	$(RUN) -m modules train model="$(MODEL)"
@@ -25,6 +26,13 @@ check: $(READY) ## look at Python, torch, Ultralytics, GPU, data and disk: OK or
 test: $(READY) ## run everything that must hold: tests and lessons
 	$(RUN) -m pytest tests notebooks -n 2 --dist loadfile --nbval --nbval-current-env \
 		--nbval-sanitize-with=tests/nbval_sanitize.cfg --nbval-cell-timeout=600
+
+test-fast: $(READY) ## a minute of tests: the form of lessons, the house, the quick part of the contract
+	$(RUN) -m pytest -n 2 tests/test_fold.py tests/test_house.py tests/test_lessons.py tests/test_explorer.py tests/test_contract.py \
+		-k "not (builds or trains or learns or pickles or alone or compiles or onnx or precision or broken or good)"
+
+test-colab: $(READY) ## all lessons as on Colab: its ipykernel and ipywidgets, a fresh clone (needs a writable /content)
+	$(RUN) tools/colab.py
 
 test-versions: $(READY) ## the same models with several versions of Ultralytics, each in its own environment (long)
 	$(RUN) tests/versions/run.py
@@ -61,8 +69,11 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "Your Python comes without venv. On Debian and Ubuntu:  sudo apt install python3-venv"; exit 1; }
 	@.venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || $(PYTHON) -m venv --clear .venv
-	$(RUN) -m pip install --quiet --disable-pip-version-check uv
-	$(RUN) -m uv pip install $(CACHE) --python .venv/bin/python -e '.[dev]'
-	@$(RUN) -m ipykernel install --user --name backbones-by-hand --display-name "Backbones by Hand" 2>/dev/null || \
+	@echo "Installing torch, Ultralytics and the rest into .venv. The first time this takes some minutes."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check uv
+	@$(RUN) -m uv pip install --quiet $(CACHE) --python .venv/bin/python -e '.[dev]'
+	@mkdir -p .venv/share/jupyter/lab/settings
+	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}' > .venv/share/jupyter/lab/settings/overrides.json
+	@$(RUN) -m ipykernel install --user --name backbones-by-hand --display-name "Backbones by Hand" >/dev/null 2>&1 || \
 		echo "(No kernel registered for a Jupyter of your own; make lab works all the same.)"
 	@touch $(READY)

@@ -133,7 +133,7 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("path", lessons.lessons(), ids=lambda path: path.stem)
 def test_readme_lists_every_lesson_with_its_minutes(path):
     title_cell = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-    title = re.match(r"# \d\d · (.+)", title_cell)[1]
+    title = re.match(r"# [\dA]\d · (.+)", title_cell)[1]
     minutes = re.search(r"\*\*Time\*\* about (\d+) minutes", title_cell)[1]
     row = rf"\| {path.stem[:2]} \| \[{re.escape(title)}\]\(notebooks/{path.name}\) \| .+ \| {minutes} \|"
     assert re.search(row, (ROOT / "README.md").read_text(encoding="utf-8")), f"no row {row}"
