@@ -22,7 +22,16 @@ from ultralytics.cfg import (
 
 from .course.errors import InputError, plain
 from .course.fire import FIRE_YAML
-from .course.inputs import check_cache, check_device, check_imgsz, check_settings, check_source, load_model, similar
+from .course.inputs import (
+    check_cache,
+    check_device,
+    check_imgsz,
+    check_place,
+    check_settings,
+    check_source,
+    load_model,
+    similar,
+)
 from .course.quiet import hints_of_ours, nothing_fetched
 from .course.sets import check_data
 from .course.train import DEFAULT_MODEL, train
@@ -145,6 +154,7 @@ def run_stock(mode: str, settings: dict) -> None:
     if settings.get("task", task) != task:
         check_task(settings["task"], settings["model"])
     project = Path(str(settings.setdefault("project", Path("runs").resolve())))
+    check_place(project, str(settings.get("name", "")))
     if mode in {"val", "benchmark"}:
         settings.setdefault("data", FIRE_YAML)
         if task != "classify":

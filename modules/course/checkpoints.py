@@ -9,6 +9,7 @@ from _compat_pickle import IMPORT_MAPPING
 from pathlib import Path
 
 from ultralytics import RTDETR, YOLO
+from ultralytics.engine.exporter import export_formats
 from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
 from ..registry import ModelError
@@ -33,7 +34,8 @@ def load_model(model: str) -> YOLO:
         there = path.exists()
     if path.is_dir() and not any(path.iterdir()):
         raise InputError(f"model={model}: this folder is empty.")
-    if path.suffix not in {".yaml", ".yml", ".pt"} and not there:
+    known = (".yaml", ".yml", ".pt", *(export_formats()["Suffix"] if there else ()))
+    if not model.endswith(known) and not path.is_dir():
         raise InputError(f"model={model[:80]}: give a model file that ends in .yaml, or weights that end in .pt.")
     if other := next((name for name in OTHERS if name in path.stem.lower()), None):
         raise InputError(f"model={model}: models of the family {other.strip('_')} are not supported here; use `yolo`.")

@@ -3,6 +3,7 @@
 import difflib
 import glob
 import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -138,6 +139,18 @@ def check_imgsz(imgsz) -> int:
     if rounded != imgsz:
         warn(f"imgsz={imgsz} is not a multiple of 32, the network's largest stride; {rounded} is used.")
     return rounded
+
+
+def check_place(project: Path, name: str = "") -> None:
+    """Refuse a place for results where no folder can be made."""
+    with plain(f"project={str(project)[:80]}"):
+        there = next(folder for folder in (project, *project.resolve().parents) if folder.exists())
+        if not there.is_dir():
+            raise InputError(f"project={project}: {shown(there)} is a file, not a folder. Give another project=.")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise InputError(f"project={project}: nothing can be written in {shown(there)}. Give another project=.")
+    if len(os.fsencode(name)) > 200:
+        raise InputError(f"name={name[:40]}...: this name is too long. Give a shorter one, as name=run.")
 
 
 def check_cache(settings: dict, data) -> None:

@@ -17,7 +17,7 @@ from ultralytics.nn import tasks
 from .checkpoints import check_trainable, load_model
 from .errors import InputError, warn
 from .fire import FIRE_YAML
-from .inputs import check_cache, check_device, check_freeze, check_imgsz, check_settings
+from .inputs import check_cache, check_device, check_freeze, check_imgsz, check_place, check_settings
 from .presets import Preset
 from .presets import preset as choose_preset
 from .quiet import nothing_fetched, quiet
@@ -108,6 +108,7 @@ def prepare(model=None, data=None, preset: str | None = None, overrides: dict | 
     # Tests say by COURSE_RUNS where their runs go, so that they leave nothing among a learner's own.
     parent = Path(settings.pop("project", None) or os.environ.get("COURSE_RUNS", "runs")).resolve()
     name = str(settings.pop("name", None) or f"{Path(model).stem}-{chosen.name}-{settings['imgsz']}")
+    check_place(parent, name)
     parts = choose_pictures(looked_at, chosen, given.get("fraction"))
     if "cache" not in given and not fits_in_memory(parts["train"], settings["imgsz"]):
         settings["cache"] = False

@@ -1,0 +1,507 @@
+"""Input that cannot work gets one clear line and leaves nothing behind: a table for each kind of input."""
+
+import errno
+import io
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from ultralytics import YOLO
+from ultralytics.data.dataset import YOLODataset
+from ultralytics.data.utils import check_det_dataset
+
+from modules.__main__ import main, read_words
+from modules.course import check
+from modules.course.checkpoints import load_model, modules_named
+from modules.course.errors import InputError, explain, nothing_left, one_line, our_command
+from modules.course.fire import FIRE_YAML, read_boxes, show_labelled
+from modules.course.inputs import check_cache, check_freeze
+from modules.course.quiet import nothing_fetched, tensors_in
+from modules.course.sets import check_data, list_pictures
+
+TINY = "model=yolo11n-TinyNet.yaml"
+NAMES = "names: {0: fire}"
+PLACES = "train: train/images\nval: val/images\n"
+HEAD = "head:\n  - [[0], 1, Detect, [nc]]\n"
+BACKBONE = "backbone:\n  - [-1, 1, Conv, [64, 3, 2]]\n"
+
+
+# ---------------------------------------------------------------------------------------------------------- the tables
+# file name -> (what stands in it, what is said of it)
+DATA = {
+    "one_based.yaml": (f"{PLACES}names: {{1: a, 2: b}}", "must run from 0 to 1"),
+    "gaps.yaml": (f"{PLACES}names: {{0: a, 2: b}}", "are 0, 2; they must run from 0 to 1"),
+    "no_names.yaml": (f"{PLACES}names: []", "must list the classes"),
+    "text_names.yaml": (f"{PLACES}names: fire", "must list the classes"),
+    "null_name.yaml": (f"{PLACES}names: {{0: }}", "class 0 has no name"),
+    "no_key.yaml": (PLACES, "has no 'names:'"),
+    "nc.yaml": (f"{PLACES}{NAMES}\nnc: 3", "'nc: 3' and the 1 'names:' do not agree"),
+    "nc_text.yaml": (f"{PLACES}nc: many", "'nc: many' must be a number"),
+    "no_train.yaml": (f"val: val/images\n{NAMES}", "'train:' key missing"),
+    "train_number.yaml": (f"train: 5\nval: val/images\n{NAMES}", "'train: 5' must be a folder"),
+    "val_none.yaml": (f"train: train/images\nval:\n{NAMES}", "'val:' key missing"),
+    "val_list.yaml": (f"train: train/images\nval: []\n{NAMES}", "'val: []' must be a folder"),
+    "path_number.yaml": (f"path: 7\n{PLACES}{NAMES}", "'path: 7' must be a folder"),
+    "nowhere.yaml": (f"path: /nowhere\n{PLACES}{NAMES}", "nowhere"),
+    "channels.yaml": (f"{PLACES}{NAMES}\nchannels: 4", "only pictures with 3 channels"),
+    "empty.yaml": ("", "is empty"),
+    "number.yaml": ("42", "holds a int"),
+    "list.yaml": ("- a\n- b", "holds a list"),
+    "tab.yaml": ("train:\n\t- a", "valid YAML"),
+    "latin.yaml": (f"{PLACES}names: {{0: Bäume}}".encode("latin-1"), "no text in UTF-8"),
+    "binary.yaml": (bytes(range(256)), "UTF-8"),
+    "download.yaml": (f"train: x\nval: x\n{NAMES}\ndownload: open('ran', 'w')", "does not run its 'download:'"),
+    "unlabelled.yaml": (f"train: bare/images\nval: bare/images\n{NAMES}", "has a label"),
+}
+
+MODELS = {
+    "utf16.yaml": (f"nc: 1\n{BACKBONE}{HEAD}".encode("utf-16"), "UTF-8"),
+    "binary.yaml": (bytes(range(256)), "UTF-8"),
+    "empty.yaml": ("", "describes no model"),
+    "text.yaml": ("hello", "describes no model"),
+    "no_head.yaml": (f"nc: 1\n{BACKBONE}", "no list 'head:'"),
+    "comma.yaml": (f"nc: 1\nbackbone:\n  - [-1, 1 Conv, [64, 3, 2]]\n{HEAD}", "a row reads"),
+    "short_row.yaml": (f"nc: 1\nbackbone:\n  - [-1, 1, Conv]\n{HEAD}", "a row reads"),
+    "forward.yaml": (f"nc: 1\nbackbone:\n  - [3, 1, Conv, [64, 3, 2]]\n{HEAD}", "points nowhere"),
+    "args.yaml": (f"nc: 1\nbackbone:\n  - [-1, 1, Conv, [64, 3, 2, 1, 1, 1, 1, 1, 1]]\n{HEAD}", "row 0"),
+}
+
+COMMANDS = {
+    "places": {
+        f"train {TINY} data=good.yaml preset=smoke project=file.txt": "is a file",
+        f"train {TINY} data=good.yaml preset=smoke project=/dev/null": "is a file",
+        f"train {TINY} data=good.yaml preset=smoke project=/proc/runs": "",
+        f"train {TINY} data=good.yaml preset=smoke name={'n' * 300}": "too long",
+        f"train {TINY} data=good.yaml preset=smoke project=file.txt/runs": "is a file",
+        f"train model={'m' * 300}.yaml": "too long",
+        f"train {TINY} data={'d' * 300}.yaml": "too long",
+        f"train {TINY} data=good.yaml cfg={'c' * 300}.yaml": "too long",
+        f"predict {TINY} source={'s' * 300}": "too long",
+        f"predict {TINY} source=good project=file.txt": "file.txt",
+    },
+    "data": {
+        f"train {TINY} data=5": "there is no such file",
+        f"train {TINY} data=.": "this is a folder",
+        f"train {TINY} data=file.txt": "does not end in .yaml",
+        f"train {TINY} data=coco8.yaml": "does not run its 'download:'",
+        f"train {TINY} data=[a.yaml]": "there is no such file",
+        f"val {TINY} data=nowhere.yaml": "there is no such file",
+        f"val {TINY} data=good.yaml split=test": "'test:' key missing",
+    },
+    "sources": {
+        f"predict {TINY} source=nothing": "no pictures or films",
+        f"predict {TINY} source=file.md": "no pictures or films",
+        f"predict {TINY} source=*.jpg": "no such file or folder",
+        f"predict {TINY} source=77": "77",
+        f"predict {TINY} source=http://127.0.0.1:9/a.jpg": "127.0.0.1",
+        f"predict {TINY} source=http://127.0.0.1:9/a.m3u8": "127.0.0.1",
+        f"predict {TINY} source=empty.txt": "o images",
+        f"track {TINY} source=nothing": "no pictures or films",
+        f"track {TINY} source=good tracker=none.yaml": "none.yaml",
+        f"predict {TINY} source=good conf=2": "conf",
+        f"predict {TINY} source=good classes=fire": "",
+    },
+    "formats": {
+        f"export {TINY} format=tractor": "format",
+        f"export {TINY} format=5": "name of a format",
+        f"export {TINY} format=openvino imgsz=32": "pip install openvino",
+        f"export {TINY} format=ncnn imgsz=32": "ncnn",
+        f"export {TINY} format=paddle imgsz=32": "paddle",
+        f"export {TINY} format=engine imgsz=32": "GPU",
+        f"export {TINY} format=coreml imgsz=32": "coreml",
+        f"export {TINY} fromat=onnx": "Did you mean 'format'",
+        f"export {TINY} format=onnx imgsz=huge": "imgsz",
+        "export model=file.txt": "give a model file",
+    },
+    "arguments": {
+        f"train {TINY} device=tpu": "device=cpu",
+        f"train {TINY} device=cuda:x": "device=cpu",
+        f"train {TINY} device=0,0": "no CUDA GPU",
+        f"train {TINY} device=-1": "no CUDA GPU",
+        f"train {TINY} pretrained=nowhere.pt": "there is no such file",
+        f"train {TINY} pretrained=weights.zip": "end in .pt",
+        f"train {TINY} cfg=nowhere.yaml": "there is no such file",
+        f"train {TINY} cfg=list.yaml": "holds no arguments",
+        f"train {TINY} seed=99999999999": "seed=99999999999: give a number from 0 to 4294967295",
+        f"train {TINY} epochs=0": "epochs",
+        f"train {TINY} workers=-3": "workers=-3",
+        f"train {TINY} batch=-5": "batch=-5",
+        f"train {TINY} batch=2.5": "batch=2.5",
+        f"train {TINY} imgsz=999999": "up to 8192",
+        f"train {TINY} imgsz=[640,480]": "one whole number",
+        f"train {TINY} freeze=99": "the model has rows 0 to",
+        f"train {TINY} freeze=[0,77]": "the model has rows 0 to",
+        f"train {TINY} freeze=all": "freeze",
+        f"train {TINY} lr0=fast": "lr0",
+        f"train {TINY} resume": "resume",
+        f"train {TINY} task=pose": "a model of the task 'detect'",
+        f"train {TINY} task=cooking": "a model of the task 'detect'",
+        "classify train model=yolo11n-cls.yaml data=good.yaml": "its task is 'classify'",
+        "train model=yolo11n-seg.yaml data=good.yaml": "needs outlines",
+        "train model=yolo11n-obb.yaml data=good.yaml": "needs outlines",
+        "train model=yolo11n-pose.yaml data=good.yaml": "kpt_shape",
+        "train model=FastSAM-s.pt": "not supported here",
+        "train model=sam_b.pt": "not supported here",
+    },
+    "words": {
+        "solutions count": "not supported here",
+        "login": "not supported here",
+        "detect": "Which command?",
+        "model=a.yaml": "Which command?",
+        "mode=cook": "no command 'cook'",
+        "detect trian": "no command 'trian'",
+        "train predict": "key=value",
+        "check all": "key=value",
+        "check model=x": "takes no arguments",
+    },
+    "trace": {
+        f"trace {TINY} imgsz=0": "imgsz=0",
+        f"trace {TINY} imgsz=-64": "imgsz=-64",
+        f"trace {TINY} imgsz=big": "imgsz=big",
+        f"trace {TINY} imgsz=1e9": "up to 8192",
+        f"trace {TINY} imgsz=100000": "up to 8192",
+        f"trace {TINY} imgsz=[64,64]": "one whole number",
+        f"trace {TINY} imgsz=True": "imgsz=True",
+        "trace model=nothing": "this folder is empty",
+        "trace model=5": "give a model file",
+    },
+}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with a small sound set, good.yaml, and with a file of every wrong kind."""
+    for part in ("train", "val", "bare"):
+        for kind in ("images", "labels"):
+            (tmp_path / part / kind).mkdir(parents=True)
+        Image.new("RGB", (64, 64)).save(tmp_path / part / "images" / "0.jpg")
+        if part != "bare":
+            (tmp_path / part / "labels" / "0.txt").write_text("0 .5 .5 .2 .2\n")
+    (tmp_path / "good.yaml").write_text(f"path: {tmp_path}\n{PLACES}{NAMES}\n")
+    for name in ("file.txt", "file.md", "weights.zip"):
+        (tmp_path / name).write_text("hello")
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    for name in ("nothing", "good", "folder.pt"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "picture.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COURSE_RUNS", raising=False)
+    return tmp_path
+
+
+def refused(line: str, capsys) -> str:
+    """The one line that `line` is refused with; nothing may have been written."""
+    before = {p for p in Path().rglob("*")}
+    code = main(line.split())
+    said = capsys.readouterr().err
+    errors = [row for row in said.splitlines() if row.startswith("Error: ")]
+    assert code == 2 and len(errors) == 1 and "Traceback" not in said, said
+    left = {p for p in Path().rglob("*")} - before
+    assert not left, f"left behind: {left}"
+    return errors[0]
+
+
+@pytest.mark.parametrize("line", [line for kind in COMMANDS.values() for line in kind])
+def test_a_request_that_cannot_work_is_one_line(line, here, capsys):
+    if line.split()[1:2] == [TINY] and line.split()[0] in {"predict", "track"}:
+        Path("good/0.jpg").write_bytes(Path("train/images/0.jpg").read_bytes())
+    expected = next(kind[line] for kind in COMMANDS.values() if line in kind)
+    assert expected in refused(line, capsys)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_a_data_yaml_that_cannot_work(name, here):
+    text, expected = DATA[name]
+    Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
+    before = {p: p.stat().st_mtime_ns for p in here.rglob("*")}
+    with pytest.raises(InputError) as caught:
+        check_data(name)
+    assert expected in str(caught.value) and "\n" not in str(caught.value)
+    assert {p: p.stat().st_mtime_ns for p in here.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_yaml_that_cannot_work(name, here, capsys):
+    text, expected = MODELS[name]
+    Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
+    assert expected in refused(f"train model={name} data=good.yaml", capsys)
+
+
+# ------------------------------------------------------------------------------------------------------------- weights
+def pickled(module: str, protocol: int = 2) -> bytes:
+    """A pickle that would import `module`, which need not exist here."""
+    name = module.encode()
+    if protocol == 2:
+        return b"\x80\x02c" + name + b"\nmake\n)R."
+    return b"\x80\x04\x8c" + bytes([len(name)]) + name + b"\x94\x8c\x04make\x94\x93)R."
+
+
+def archive(text: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("archive/data.pkl", text)
+    return out.getvalue()
+
+
+WEIGHTS = {
+    "junk.pt": (b"hello", "another kind of file"),
+    "nothing.pt": (b"", "another kind of file"),
+    "cut.pt": (archive(pickled("torch"))[:40], "cut short"),
+    "foreign.pt": (archive(pickled("yolo_of_somebody")), "package 'yolo_of_somebody', which is not here"),
+    "nested.pt": (archive(pickled("modules.of_tomorrow")), "package 'modules.of_tomorrow', which is not here"),
+    "yolov5.pt": (archive(pickled("models.yolo")), "package 'models.yolo', which is not here"),
+    "new.pt": (archive(pickled("somebodys", 4)), "package 'somebodys', which is not here"),
+    "old.pt": (pickled("somebodys"), "package 'somebodys', which is not here"),
+    "number.pt": (b"\x80\x02K\x05.", "cannot be read as weights"),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+@pytest.mark.parametrize("key", ["model", "pretrained"])
+def test_weights_that_cannot_be_read_or_name_a_package(key, name, here, capsys, monkeypatch):
+    def install(*args, **kwargs):
+        raise AssertionError("something would have been installed")
+
+    monkeypatch.setattr("ultralytics.nn.tasks.check_requirements", install)
+    Path(name).write_bytes(WEIGHTS[name][0])
+    line = f"train model={name}" if key == "model" else f"train {TINY} data=good.yaml pretrained={name} preset=smoke"
+    assert WEIGHTS[name][1] in refused(line, capsys)
+
+
+def test_weights_of_our_own_are_opened(here):
+    YOLO("yolo11n-EMO.yaml").save("emo.pt")
+    assert {"modules.emo", "collections", "torch._utils"} <= modules_named(Path("emo.pt"))
+    assert load_model("emo.pt").task == "detect"
+
+
+# ------------------------------------------------------------------------------------------------- looking at a set
+def test_looking_and_scanning_leave_a_motion_photo_as_it_is(here):
+    picture = Path("train/images/0.jpg")
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (80, 40), "red").save(picture, exif=exif)
+    photo = picture.read_bytes() + b"a film of half a second"
+    picture.write_bytes(photo)
+    for _ in range(2):
+        assert check_data("good.yaml").pictures["train"] == [picture.resolve()]
+    assert picture.read_bytes() == photo
+    with nothing_fetched():
+        YOLODataset(str(picture.parent), data=check_det_dataset("good.yaml"), imgsz=64)
+    assert picture.read_bytes() == photo, "Ultralytics' own scan rewrote it"
+
+
+def test_a_picture_cut_short_is_left_out(here):
+    Image.effect_noise((64, 64), 50).save("train/images/1.jpg")
+    whole = Path("train/images/1.jpg").read_bytes()
+    Path("train/images/1.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    found = check_data("good.yaml")
+    assert len(found.pictures["train"]) == 1 and "1.jpg" in found.problems[0]
+
+
+def test_linked_folders_are_counted(here):
+    (here / "linked").mkdir()
+    os.symlink(here / "train" / "images", here / "linked" / "images")
+    os.symlink(here / "train", here / "val" / "images" / "more")
+    assert [p.name for p in list_pictures(here / "linked" / "images")] == ["0.jpg"]
+    assert len(list_pictures(here / "val" / "images")) == 2
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.jpg", b"\xff.png"])
+def test_a_name_that_is_not_utf8_is_said(name, here):
+    place = os.fsencode(here / "train" / "images") + b"/" + name
+    Path(os.fsdecode(place)).write_bytes(Path("train/images/0.jpg").read_bytes())
+    problem = check_data("good.yaml").problems[0]
+    assert "not in UTF-8" in problem and problem.encode()
+
+
+def test_huge_pictures_are_left_out(here, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(InputError, match="more than 2,000 pixels"):
+        check_data("good.yaml")
+
+
+@pytest.mark.parametrize(
+    "row, box",
+    [
+        ("0 .5 .5 .2 .4", [0.5, 0.5, 0.2, 0.4]),
+        ("0 .1 .1 .3 .1 .3 .5", [0.2, 0.3, 0.2, 0.4]),
+        ("0 .1 .2 .5 .2 .5 .6 .1 .6", [0.3, 0.4, 0.4, 0.4]),
+    ],
+)
+def test_outlines_become_boxes(row, box, here):
+    Path("train/labels/0.txt").write_text(row)
+    assert read_boxes(here / "train/images/0.jpg") == pytest.approx(np.array([box]))
+
+
+def test_a_turned_picture_is_drawn_upright(here):
+    picture = here / "train/images/0.jpg"
+    exif = Image.Exif()
+    exif[274] = 6  # the camera was held upright
+    Image.new("RGB", (80, 40)).save(picture, exif=exif)
+    ax = Figure().subplots()
+    show_labelled(ax, picture, "green")
+    assert ax.images[0].get_array().shape[:2] == (80, 40)
+
+
+def test_the_course_own_set_is_not_littered(capsys):
+    settings = {"cache": "disk"}
+    check_cache(settings, FIRE_YAML)
+    assert settings["cache"] == "ram" and "cache=disk" in capsys.readouterr().err
+
+
+# -------------------------------------------------------------------------------------------------------- what is said
+RAISED = {
+    "the disk is full": OSError(errno.ENOSPC, "No space left on device", "runs/a/run.json"),
+    "this is read-only": OSError(errno.EROFS, "Read-only file system", "runs"),
+    "there is no permission": PermissionError(errno.EACCES, "Permission denied", "runs"),
+    "oo many files are open": OSError(errno.EMFILE, "Too many open files"),
+    "our share of this disk": OSError(errno.EDQUOT, "Disk quota exceeded"),
+    "this is a folder": IsADirectoryError(errno.EISDIR, "Is a directory", "runs"),
+    "pip install openvino": ModuleNotFoundError("No module named 'openvino'", name="openvino.runtime"),
+    "pip install paddlepaddle": ModuleNotFoundError("No module named 'paddle'", name="paddle"),
+    "Give a smaller batch=": RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    "smaller batch= or imgsz=": MemoryError(),
+    "weights could not be written": RuntimeError("[enforce fail at inline_container.cc] . PytorchStreamWriter failed"),
+    "cannot be read as weights": pickle.UnpicklingError("invalid load key"),
+}
+
+
+@pytest.mark.parametrize("said", RAISED)
+def test_what_libraries_raise(said):
+    line = explain(RAISED[said])
+    assert said in line and "\n" not in line
+
+
+def test_a_run_that_is_refused_by_the_disk_leaves_nothing(here, capsys, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/a/run.json")
+
+    monkeypatch.setattr("modules.course.train.write_record", full)
+    assert "the disk is full" in refused(f"train {TINY} data=good.yaml preset=smoke", capsys)
+
+
+def test_weights_are_never_removed(tmp_path):
+    weights = tmp_path / "run" / "weights" / "last.pt"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    with pytest.raises(KeyError), nothing_left(tmp_path / "run"):
+        raise KeyError
+    assert weights.exists()
+
+
+@pytest.mark.parametrize(
+    "said, ours",
+    [
+        ("try yolo predict model=a.pt", "try python -m modules predict model=a.pt"),
+        ("yolo cfg='a.yaml' imgsz=320", "python -m modules cfg='a.yaml' imgsz=320"),
+        ("yolo export format=onnx", "python -m modules export format=onnx"),
+        ("yolo detect train data=a.yaml", "python -m modules detect train data=a.yaml"),
+        ("the yolo model is small", "the yolo model is small"),
+        ("yolo11n.pt", "yolo11n.pt"),
+    ],
+)
+def test_hints_name_our_command(said, ours):
+    assert our_command(said) == ours
+
+
+def test_names_keep_their_letters():
+    assert one_line("❌ ERROR ❌️ Bäume\n  日本.yaml is\x1b[31m lost") == "Bäume 日本.yaml is lost"
+
+
+# ------------------------------------------------------------------------------------------------------ the command
+ORDERS = {
+    "train model=a": {"mode": "train", "model": "a"},
+    "detect train model=a": {"task": "detect", "mode": "train", "model": "a"},
+    "model=a train": {"mode": "train", "model": "a"},
+    "mode=val task=segment": {"mode": "val", "task": "segment"},
+    "val half int8": {"mode": "val", "half": True, "int8": True},
+    "train resume": {"mode": "train", "resume": True},
+    "train val=False": {"mode": "train", "val": False},
+    "train --imgsz=64, epochs = 3": {"mode": "train", "imgsz": 64, "epochs": 3},
+}
+
+
+@pytest.mark.parametrize("line", ORDERS)
+def test_the_orders_of_the_yolo_command(line):
+    assert read_words(line.split()) == ORDERS[line]
+
+
+@pytest.mark.parametrize(
+    "line, has, lacks",
+    [
+        ("train --help", "preset:", "stream_buffer"),
+        ("help train", "close_mosaic:", "opset"),
+        ("predict -h", "stream_buffer:", "mosaic:"),
+        ("export --help", "opset:", "lr0"),
+        ("val -h", "save_json:", "opset"),
+        ("track --help", "tracker:", "opset"),
+        ("trace -h", "imgsz:", "opset"),
+        ("--help", "COMMAND --help", "opset"),
+    ],
+)
+def test_each_command_has_help_of_its_own(line, has, lacks, capsys):
+    assert main(line.split()) == 0
+    said = capsys.readouterr().out
+    assert has in said and lacks not in said
+
+
+def test_half_and_copy_cfg_work(here):
+    YOLO("yolo11n-TinyNet.yaml").save("t.pt")
+    assert main("val model=t.pt data=good.yaml imgsz=32 half plots=False".split()) == 0
+    assert main(["copy-cfg"]) == 0 and Path("default_copy.yaml").is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /bin/sh")
+@pytest.mark.parametrize("command", ["cfg", "train --help"])
+def test_a_closed_pipe_is_no_error(command):
+    line = f"'{sys.executable}' -m modules {command} | head -1"
+    run = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert run.stderr == "" and len(run.stdout.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT")
+def test_interrupting_while_importing_is_one_line():
+    started = subprocess.Popen([sys.executable, "-m", "modules", "help"], stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    started.send_signal(signal.SIGINT)
+    assert "Traceback" not in started.communicate()[1]
+
+
+# ---------------------------------------------------------------------------------------------------- small mechanisms
+@pytest.mark.parametrize(
+    "outputs, count",
+    [
+        (torch.ones(1), 1),
+        ((torch.ones(1), torch.ones(1)), 2),
+        (((torch.ones(1),), {"a": [torch.ones(1)]}), 2),
+        (None, 0),
+    ],
+)
+def test_tensors_are_found_in_the_outputs_of_all_tasks(outputs, count):
+    assert len(tensors_in(outputs)) == count
+
+
+MANIFESTS = ["", "[", "null", "[]", "{}", "5", '["train/images/a.jpg"]', '{"a": 1}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", MANIFESTS, ids=range(len(MANIFESTS)))
+def test_a_broken_manifest_is_one_result(text, tmp_path):
+    (tmp_path / "manifest.json").write_text(text)
+    found = check.fire_set(tmp_path)
+    assert found.status == "FAIL" and "manifest.json" in found.line and "git checkout" in found.hint
+
+
+def test_rows_to_freeze_are_named(capsys):
+    check_freeze(5, YOLO("yolo11n-EMO.yaml").model.model)
+    assert "rows 0 to 4 are the backbone" in capsys.readouterr().out
