@@ -138,8 +138,7 @@ def loading_by_rows():
 
     def load(self, weights, verbose=True):
         source = (weights.get("ema") or weights["model"]) if isinstance(weights, dict) else weights
-        report = transfer(source.float(), self)
-        print(f"pretrained: {report.kept} of {len(self.state_dict())} tensors taken, matched row by row")
+        transfer(source.float(), self)
 
     with mock.patch.object(BaseModel, "load", load):
         yield

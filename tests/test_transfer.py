@@ -67,12 +67,13 @@ def test_another_number_of_classes_loses_no_more_than_the_last_layers():
     assert transfer(stock, fire).kept >= 499 - 3 * 15
 
 
-def test_training_s_own_load_goes_by_rows(capsys):
+def test_training_s_own_load_goes_by_rows():
     stock, changed = edited(3, [-1, 1, "iRMB", [256]])
     with loading_by_rows():
         changed.load(stock)
-    assert "499 of 513 tensors taken" in capsys.readouterr().out
-    assert torch.equal(stock.model[22].state_dict()["cv1.conv.weight"], changed.model[23].state_dict()["cv1.conv.weight"])
+    assert torch.equal(
+        stock.model[22].state_dict()["cv1.conv.weight"], changed.model[23].state_dict()["cv1.conv.weight"]
+    )
     stock, changed = edited(3, [-1, 1, "iRMB", [256]])
     changed.load(stock, verbose=False)  # afterwards Ultralytics goes by names again
     assert not torch.equal(

@@ -10,6 +10,7 @@ import torch
 from tqdm import tqdm
 from ultralytics.utils import TQDM
 
+from ..transfer import loading_by_rows
 from .checkpoints import load_model
 from .errors import shown
 from .job import Job, write_set
@@ -44,7 +45,7 @@ def fit(job: Job, folder: Path, verbose: bool) -> None:
     yolo.add_callback("on_train_start", progress.start)
     yolo.add_callback("on_train_batch_end", progress.batch)
     yolo.add_callback("on_fit_epoch_end", progress.epoch)
-    with quiet(), nothing_fetched(), all_cores(), no_bar_of_decoding(), progress:
+    with quiet(), nothing_fetched(), all_cores(), no_bar_of_decoding(), loading_by_rows(), progress:
         yolo.train(**settings)
 
 

@@ -14,6 +14,7 @@ from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset, img2label_paths
 from ultralytics.nn import tasks
 
+from ..transfer import transfer
 from .checkpoints import check_trainable, load_model
 from .errors import InputError, warn
 from .fire import FIRE_YAML
@@ -194,15 +195,20 @@ def say_the_scale(model: str, yolo: YOLO) -> None:
 
 
 def say_what_is_taken_over(pretrained, yolo: YOLO, data: Data) -> None:
-    """Say how many tensors of the weights `pretrained=` fit: with another backbone only a few do, by chance."""
+    """Say how many tensors of the weights `pretrained=` fit: with another backbone mostly those of neck and head."""
     if not isinstance(pretrained, (str, Path)):
         return
-    theirs = load_model(str(pretrained)).model.state_dict()
     with quiet():
-        ours = type(yolo.model)(dict(yolo.model.yaml), nc=len(data.names), verbose=False).state_dict()
-    fit = sum(key in theirs and theirs[key].shape == ours[key].shape for key in ours)
-    say = print if fit == len(ours) else warn
-    say(f"pretrained={pretrained}: {fit} of {len(ours)} tensors fit this network and are taken over.")
+        ours = type(yolo.model)(dict(yolo.model.yaml), nc=len(data.names), verbose=False)
+    try:
+        report = transfer(load_model(str(pretrained)), ours)
+    except ValueError as error:
+        raise InputError(f"pretrained={pretrained}: {error}") from None
+    tensors = len(ours.state_dict())
+    say = print if report.kept == tensors else warn
+    say(
+        f"pretrained={pretrained}: {report.kept} of {tensors} tensors fit this network, row by row, and are taken over."
+    )
 
 
 def refuse_what_safe_load_cannot_read(yolo: YOLO) -> None:

@@ -65,7 +65,7 @@ PRESETS = {
             val_each_epoch=16,
             val_at_end=16,
         ),
-        Preset("laptop", imgsz=256, epochs=14, batch=8, val_every=2, val_each_epoch=32),
+        Preset("laptop", imgsz=192, epochs=28, batch=8, val_every=4, val_each_epoch=32),
         Preset(
             "gpu",
             # 80 x 480 pictures at 80 a second make 480 seconds. The rest of ten minutes goes to start and validation.
@@ -78,7 +78,7 @@ PRESETS = {
             note="Sized for ten minutes at 80 pictures a second; not measured on a T4.",
         ),
         # What the table of results is made with: one fixed number of epochs, and no look at the validation pictures.
-        Preset("results", imgsz=256, epochs=15, batch=8, val_every=0),
+        Preset("results", imgsz=192, epochs=28, batch=8, val_every=0),
         Preset("full", imgsz=640, epochs=300, batch=16, mosaic=1, warmup_epochs=3, plots=True),
     )
 }
