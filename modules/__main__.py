@@ -47,6 +47,8 @@ python -m modules COMMAND key=value ...
   export    write the network in another format     model=... format=onnx
   trace     print the rows of a model YAML          model={DEFAULT_MODEL}
   graft     print a stock model with our backbone   graft yolo11n.yaml EMO_1M > yolo11-Mine.yaml
+  data      check, show, split or convert a set     data check MY.yaml; data split FOLDER names=fire
+  vendor    copy modules into your own code         vendor PATH EMO_1M
   check     look at this machine's set-up
 
 COMMAND --help lists the arguments of a command. All arguments of Ultralytics' `yolo` command work, in its orders too
@@ -137,6 +139,20 @@ def run_graft(words: list[str]) -> None:
     print(grafted(*words), end="")
 
 
+def run_data(words: list[str]) -> int:
+    from .course.data import main
+
+    return main(words)
+
+
+def run_vendor(words: list[str]) -> None:
+    from .course.vendor import vendor
+
+    if not words or any("=" in word for word in words):
+        raise InputError("vendor takes a folder, and the classes if not all: vendor PATH EMO_1M C2f_iRMB")
+    vendor(words[0], words[1:])
+
+
 def run_check(settings: dict) -> None:
     from .course import check
 
@@ -193,7 +209,7 @@ def pass_on(words: list[str]) -> None:
 
 OURS: dict[str, Callable[[dict], None]] = {"train": run_train, "trace": run_trace, "check": run_check}
 # Commands that read their words themselves: name -> function(words), which returns an exit code or None.
-WITH_WORDS: dict[str, Callable[[list[str]], int | None]] = {"graft": run_graft}
+WITH_WORDS: dict[str, Callable[[list[str]], int | None]] = {"data": run_data, "graft": run_graft, "vendor": run_vendor}
 
 
 def run(words: list[str]) -> int | None:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from modules.course import data
+from modules.course.errors import InputError
 from modules.course.fire import FIRE_YAML, fire_pictures
-from modules.course.inputs import InputError
 
 
 @pytest.fixture

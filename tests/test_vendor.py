@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import ultralytics
 
+from modules.course.errors import InputError
 from modules.course.fire import fire_pictures
-from modules.course.inputs import InputError
 from modules.course.vendor import IMPORT, PACKAGE, vendor
 
 CLASSES = ["EMO_1M", "repvit_m0_9", "revcol_tiny", "C2f_iRMB"]

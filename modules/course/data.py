@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from ultralytics.data.utils import IMG_FORMATS, img2label_paths
 
+from .errors import InputError, shown
 from .fire import read_boxes, show_labelled
-from .inputs import Data, InputError, check_data, shown
 from .pictures import GREEN
+from .sets import Data, check_data
 
 SIDE = 12  # of a picture's hash, which has SIDE x SIDE bits
 ALIKE = 0.16  # two pictures whose hashes differ in a smaller part of their bits are taken for the same scene

@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 from ..registry import REGISTERED
-from .inputs import InputError, shown, similar
+from .errors import InputError, shown
+from .inputs import similar
 
 PACKAGE = "backbones_by_hand"
 MODULES = Path(__file__).parents[1]
