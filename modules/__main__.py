@@ -34,6 +34,7 @@ from .course.inputs import (
 )
 from .course.quiet import hints_of_ours, nothing_fetched
 from .course.sets import check_data
+from .course.shipped import checkpoint
 from .course.train import DEFAULT_MODEL, train
 from .registry import ModelError
 
@@ -49,10 +50,12 @@ python -m modules COMMAND key=value ...
   graft     print a stock model with our backbone   graft yolo11n.yaml EMO_1M > yolo11-Mine.yaml
   data      check, show, split or convert a set     data check MY.yaml; data split FOLDER names=fire
   vendor    copy modules into your own code         vendor PATH EMO_1M
+  doctor    say why a model does not learn          doctor MODEL DATA nbs=64 ..., or doctor runs/NAME
   check     look at this machine's set-up
 
 COMMAND --help lists the arguments of a command. All arguments of Ultralytics' `yolo` command work, in its orders too
 (detect train ..., task=detect mode=train ...), and so do benchmark, cfg, copy-cfg, checks, settings and version.
+model=fire/yolo11n-EMO and the like are weights that come with the course, trained on the fire set.
 Results go to the folder runs/ of the current folder. Without model=, val, predict, track and export take the newest
 run's. Rows 0 to 4 of the course's models are the backbone: freeze=5 keeps it as it is."""
 
@@ -153,6 +156,17 @@ def run_vendor(words: list[str]) -> None:
     vendor(words[0], words[1:])
 
 
+def run_doctor(words: list[str]) -> None:
+    from .course.doctor import doctor
+
+    named = [word for word in words if "=" not in word]
+    settings = read_words([word for word in words if "=" in word])
+    if len(named) > 2:
+        raise InputError(f"doctor takes a model, a data YAML and key=value, and was given {' '.join(named)}.")
+    settings |= dict(zip(("model", "data"), named))
+    doctor(settings.pop("model", DEFAULT_MODEL), **settings)
+
+
 def run_check(settings: dict) -> None:
     from .course import check
 
@@ -209,7 +223,12 @@ def pass_on(words: list[str]) -> None:
 
 OURS: dict[str, Callable[[dict], None]] = {"train": run_train, "trace": run_trace, "check": run_check}
 # Commands that read their words themselves: name -> function(words), which returns an exit code or None.
-WITH_WORDS: dict[str, Callable[[list[str]], int | None]] = {"data": run_data, "graft": run_graft, "vendor": run_vendor}
+WITH_WORDS: dict[str, Callable[[list[str]], int | None]] = {
+    "data": run_data,
+    "doctor": run_doctor,
+    "graft": run_graft,
+    "vendor": run_vendor,
+}
 
 
 def run(words: list[str]) -> int | None:
@@ -221,6 +240,8 @@ def run(words: list[str]) -> int | None:
     if words[0] in NOT_SUPPORTED:
         raise InputError(f"'{words[0]}' is not supported here. Use Ultralytics' own command: yolo {' '.join(words)}.")
     settings = read_words(words)
+    if str(settings.get("model", "")).startswith("fire/"):
+        settings["model"] = str(checkpoint(settings["model"]))
     command = settings.pop("mode", None)
     known = [*OURS, *WITH_WORDS, *MODES, *PASSED_ON]
     if command is None:

@@ -1,12 +1,20 @@
-"""Train what the comparison lacks: python -m results [status | run [NAME or NAME-SEED ...]]."""
+"""The comparison: python -m results COMMAND.
+
+status      which trainings are there, and why the others have to be run
+run [NAME]  run those that are missing, or NAME (yolo11n-EMO, or yolo11n-EMO-1 for one seed)
+page        write table and figures from the csv files
+ship        put the best weights of the main models into results/weights/
+"""
 
 import sys
 
-from modules.course.inputs import InputError
+from modules.course.errors import InputError
 
+from .page import write_page
 from .run import run_missing, status
+from .ship import ship
 
-COMMANDS = {"status": status, "run": run_missing}
+COMMANDS = {"status": status, "run": run_missing, "page": write_page, "ship": ship}
 
 
 def main(words: list[str]) -> int:

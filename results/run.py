@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 from ultralytics import YOLO
 
 from modules.course import results
+from modules.course.errors import InputError
 from modules.course.fire import fire_pictures
-from modules.course.inputs import InputError
 from modules.course.measure import gmac, parameters
 from modules.course.presets import PRESETS
 from modules.course.quiet import nothing_fetched, quiet
