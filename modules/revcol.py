@@ -7,25 +7,24 @@ checkpoints.
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
 class LayerNorm2d(nn.LayerNorm):
     """LayerNorm over the channels of every pixel: (B, C, H, W) -> (B, C, H, W)."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class Block(nn.Module):
     """A ConvNeXt block with a 3x3 depthwise convolution: (B, C, H, W) -> (B, C, H, W).
 
-    `dice`, a factor for each picture, is drop path: 0 where the block is left out. Without `value` the last product may
-    be left out, and the result serves for its gradients alone.
+    `mask` is the drop path mask, (B, 1, 1, 1): 0 for the pictures for which the block is left out.
     """
 
-    def __init__(self, channels):
+    def __init__(self, channels: int):
         super().__init__()
         self.gamma = nn.Parameter(torch.full((channels,), 1e-6))
         self.dwconv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
@@ -33,33 +32,34 @@ class Block(nn.Module):
         self.pwconv1 = nn.Linear(channels, 4 * channels)
         self.pwconv2 = nn.Linear(4 * channels, channels)
 
-    def forward(self, x, dice=None, value=True):
-        h = self.dwconv(x).permute(0, 2, 3, 1)  # B, H, W, C
-        h = F.gelu(self.pwconv1(self.norm(h)))
+    def forward(self, x: Tensor, mask: Tensor | None = None, value: bool = True) -> Tensor:
+        """Without `value` the last product may be left out, and the result serves for its gradients alone."""
+        h = self.dwconv(x).permute(0, 2, 3, 1)  # (B, H, W, C)
+        h = F.gelu(self.pwconv1(self.norm(h)))  # (B, H, W, 4C)
         if value or h.dtype == torch.float16:  # in which the sums of UncomputedProduct could overflow
-            y = self.gamma * self.pwconv2(h)
+            y = self.gamma * self.pwconv2(h)  # (B, H, W, C)
         else:
             y = UncomputedProduct.apply(h, self.pwconv2.weight, self.pwconv2.bias, self.gamma)
-        y = y.permute(0, 3, 1, 2)  # B, C, H, W
-        return x + y if dice is None else x + y * dice
+        y = y.permute(0, 3, 1, 2)  # (B, C, H, W)
+        return x + y if mask is None else x + y * mask
 
 
 class Up(nn.Module):
     """From a level to the one below: (B, c1, H, W) -> (B, c2, 2H, 2W)."""
 
-    def __init__(self, c1, c2):
+    def __init__(self, c1: int, c2: int):
         super().__init__()
         self.channel_reschedule = nn.Sequential(nn.Linear(c1, c2), nn.LayerNorm(c2, eps=1e-6))
 
-    def forward(self, x):
-        x = self.channel_reschedule(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return F.interpolate(x, scale_factor=2.0, mode="nearest")
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.channel_reschedule(x.permute(0, 2, 3, 1))  # (B, H, W, c2)
+        return F.interpolate(x.permute(0, 3, 1, 2), scale_factor=2.0, mode="nearest")
 
 
 class Fusion(nn.Module):
     """What enters a level: the map below it in its own column, and the map above it in the column before."""
 
-    def __init__(self, channels, i, first):
+    def __init__(self, channels: list[int], i: int, first: bool):
         super().__init__()
         self.down = nn.Identity()  # level 0 reads the stem, which has its channels and size
         if i > 0:
@@ -68,7 +68,7 @@ class Fusion(nn.Module):
         last = i == len(channels) - 1
         self.up = None if first or last else Up(channels[i + 1], channels[i])
 
-    def forward(self, below, above):
+    def forward(self, below: Tensor, above: Tensor | None) -> Tensor:
         x = self.down(below)
         return x if self.up is None else x + self.up(above)
 
@@ -76,20 +76,26 @@ class Fusion(nn.Module):
 class Level(nn.Module):
     """The function F_i of a level (paper, section 2.1): fusion, then blocks. `drop` has each block's drop path rate."""
 
-    def __init__(self, channels, i, drop, first):
+    def __init__(self, channels: list[int], i: int, drop: list[float], first: bool):
         super().__init__()
         self.fusion = Fusion(channels, i, first)
         self.blocks = nn.ModuleList(Block(channels[i]) for _ in drop)
         self.drop = drop
 
-    def throw_dice(self, x):
-        """Drop path's factors for the pictures of `x`: (blocks, B, 1, 1, 1), or None where nothing is dropped."""
+    def drop_path_mask(self, x: Tensor) -> Tensor | None:
+        """Sample a mask for each block and picture of `x`: (blocks, B, 1, 1, 1), or None where nothing is dropped."""
         if not self.training or not any(self.drop):
             return None
         keep = 1 - torch.tensor(self.drop, device=x.device).view(-1, 1, 1, 1, 1)
         return ((torch.rand(len(keep), len(x), 1, 1, 1, device=x.device) < keep) / keep).to(x.dtype)
 
-    def shows_value(self):
+    def forward(self, below: Tensor, above: Tensor | None, mask: Tensor | None = None, value: bool = True) -> Tensor:
+        x = self.fusion(below, above)
+        for i, block in enumerate(self.blocks):
+            x = block(x, None if mask is None else mask[i], value or i + 1 < len(self.blocks))
+        return x
+
+    def shows_value(self) -> bool:
         """Whether more than `gamma * linear(h)` depends on the value of the last product: hooks, pruning, another layer."""
         if not self.blocks:
             return True
@@ -98,105 +104,16 @@ class Level(nn.Module):
         hooked = any(getattr(module, kind) for module in (self, last, last.pwconv2) for kind in kinds)
         return hooked or type(last.pwconv2) is not nn.Linear or last.pwconv2.bias is None
 
-    def forward(self, below, above, dice=None, value=True):
-        x = self.fusion(below, above)
-        for i, block in enumerate(self.blocks):
-            x = block(x, None if dice is None else dice[i], value or i + 1 < len(self.blocks))
-        return x
 
-
-def away_from_zero(alpha, least=1e-3):
+def away_from_zero(alpha: Tensor, least: float = 1e-3) -> Tensor:
     """`alpha` with every magnitude at least `least`. The gradient passes unchanged, so that alpha can leave 0 again."""
     bounded = torch.where(alpha < 0, alpha.clamp(max=-least), alpha.clamp(min=least))
     return alpha + (bounded - alpha).detach()
 
 
-class UncomputedProduct(torch.autograd.Function):
-    """`gamma * linear(h)` for its gradients alone: (..., C1) -> (..., C2). The forward pass gives zeros."""
-
-    @staticmethod
-    def forward(ctx, h, weight, bias, gamma):
-        ctx.save_for_backward(h, weight, bias, gamma)
-        return gamma.new_zeros(()).expand(*h.shape[:-1], len(gamma))
-
-    @staticmethod
-    def backward(ctx, grad):
-        h, weight, bias, gamma = ctx.saved_tensors
-        grad = grad.flatten(0, -2)
-        total = grad.sum(0)
-        grad_h = ((grad * gamma).to(h.dtype) @ weight.to(h.dtype)).view_as(h)  # under autocast h has fewer bits
-        if not (ctx.needs_input_grad[1] or ctx.needs_input_grad[3]):
-            return grad_h, None, gamma * total, None
-        product = (grad.to(h.dtype).T @ h.flatten(0, -2)).to(weight.dtype)
-        return grad_h, gamma[:, None] * product, gamma * total, (weight * product).sum(1) + bias * total
-
-
-class ReversibleLevel(torch.autograd.Function):
-    """`alpha * skip + level(below, above)`, remembering maps only where a segment of columns begins.
-
-    All levels of a segment share the list `sheet`. While they run backwards it holds the maps c0 to c3 of the moment:
-    each level wipes out its own map and writes down that of the column before. Autograd runs a level after all that
-    read its output, and those are the levels that rebuild what it needs.
-    """
-
-    @staticmethod
-    def forward(ctx, level, i, sheet, begins, dice, below, above, skip, alpha, *weights):
-        device = below.device.type
-        ctx.level, ctx.i, ctx.sheet, ctx.begins = level, i, sheet, begins
-        ctx.autocast = {
-            "device_type": device,
-            "enabled": torch.is_autocast_enabled(device),
-            "dtype": torch.get_autocast_dtype(device),
-            "cache_enabled": False,  # weights that are cast here, without gradients, must not be met in backward
-        }
-        kept = (below if i == 0 else None, above if begins else None, skip if begins else None)
-        ctx.save_for_backward(dice, *kept, alpha, *weights)
-        with torch.autocast(**ctx.autocast):
-            return alpha * skip + level(below, above, dice)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        i, sheet, begins = ctx.i, ctx.sheet, ctx.begins
-        dice, below, above, skip, alpha, *weights = ctx.saved_tensors
-        if i > 0:
-            below = sheet[i - 1]
-        if not begins and i + 1 < len(sheet):
-            above = sheet[i + 1]
-
-        needs = [*ctx.needs_input_grad[5:7], *ctx.needs_input_grad[9:]]
-        inputs = [t if t is None else t.detach().requires_grad_(n) for t, n in zip([below, above, *weights], needs)]
-        below, above, *weights = inputs
-        named = dict(zip(dict(ctx.level.named_parameters()), weights))
-        value = not begins or ctx.level.shows_value()
-        with torch.enable_grad(), torch.autocast(**ctx.autocast):
-            out = torch.func.functional_call(ctx.level, named, (below, above, dice, value))
-
-        if not begins:
-            skip = (sheet[i] - out.detach()) / alpha
-        sheet[i] = None if begins else skip
-        grad_skip = grad * alpha if ctx.needs_input_grad[7] else None
-        grad_alpha = (grad * skip).sum((0, 2, 3), keepdim=True) if ctx.needs_input_grad[8] else None
-        wanted = [t for t, n in zip(inputs, needs) if n]
-        found = iter(torch.autograd.grad(out, wanted, grad) if wanted else ())
-        grads = [next(found) if n else None for n in needs]
-        return (None,) * 5 + (*grads[:2], grad_skip, grad_alpha, *grads[2:])
-
-
-class Border(torch.autograd.Function):
-    """The end of a segment: passes the maps on and remembers them, to start from there on the way back."""
-
-    @staticmethod
-    def forward(ctx, sheet, *maps):
-        ctx.sheet = sheet
-        ctx.save_for_backward(*maps)
-        return tuple(m.view_as(m) for m in maps)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, *grads):
-        ctx.sheet[:] = ctx.saved_tensors
-        return None, *grads
+def neighbours(i: int, stem: Tensor, maps: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """What level i reads: the map below (for level 0 the stem's), and the map above (None for the top level)."""
+    return maps[i - 1] if i > 0 else stem, maps[i + 1] if i + 1 < len(maps) else None
 
 
 class Column(nn.Module):
@@ -205,7 +122,7 @@ class Column(nn.Module):
     Level i gives alpha_i * c_i(column before) + F_i(c_{i-1}(this column), c_{i+1}(column before)).
     """
 
-    def __init__(self, channels, depths, drop, first):
+    def __init__(self, channels: list[int], depths: tuple[int, ...], drop: list[float], first: bool):
         super().__init__()
         for i, c in enumerate(channels):
             self.register_parameter(f"alpha{i}", nn.Parameter(torch.full((1, c, 1, 1), 0.5)))
@@ -213,20 +130,94 @@ class Column(nn.Module):
             start = sum(depths[:i])
             self.add_module(f"level{i}", Level(channels, i, drop[start : start + depth], first))
 
-    def forward(self, x, maps, sheet=None, begins=False, forgetful=4):
-        """`sheet` and `begins` are those of ReversibleLevel, which is used for the first `forgetful` levels."""
+    def part(self, i: int) -> tuple[Level, Tensor]:
+        """Level i and its alpha."""
+        return getattr(self, f"level{i}"), away_from_zero(getattr(self, f"alpha{i}"))
+
+    def forward(self, x, maps, state=None, begins=False, recomputed=4):
+        """With the `state` of a segment, which may begin here, the first `recomputed` levels are ReversibleLevels."""
         maps = [*maps]
         for i in range(len(maps)):
-            level, alpha = getattr(self, f"level{i}"), away_from_zero(getattr(self, f"alpha{i}"))
-            below = maps[i - 1] if i > 0 else x
-            above = maps[i + 1] if i + 1 < len(maps) else None
-            dice = level.throw_dice(x)
-            if sheet is None or i >= forgetful:
-                maps[i] = alpha * maps[i] + level(below, above, dice)
+            level, alpha = self.part(i)
+            mask, (below, above) = level.drop_path_mask(x), neighbours(i, x, maps)
+            if state is None or i >= recomputed:
+                maps[i] = alpha * maps[i] + level(below, above, mask)
             else:
-                tensors = (dice, below, above, maps[i], alpha, *level.parameters())
-                maps[i] = ReversibleLevel.apply(level, i, sheet, begins, *tensors)
+                tensors = (mask, below, above, maps[i], alpha, *level.parameters())
+                maps[i] = ReversibleLevel.apply(level, i, state, begins, *tensors)
         return maps
+
+
+class ReversibleLevel(torch.autograd.Function):
+    """`alpha * old + level(below, above)`, remembering maps only where a segment of columns begins.
+
+    All levels of a segment share the list `state`. On the way back it holds the maps c0 to c3 of the column that has
+    been reached: each level replaces its own map by that of the column before. Autograd runs a level after all that
+    read its output, and those are the levels that find again what it needs.
+    """
+
+    @staticmethod
+    def forward(ctx, level, i, state, begins, mask, below, above, old, alpha, *weights):
+        device = below.device.type
+        ctx.level, ctx.i, ctx.state, ctx.begins = level, i, state, begins
+        ctx.autocast = {
+            "device_type": device,
+            "enabled": torch.is_autocast_enabled(device),
+            "dtype": torch.get_autocast_dtype(device),
+            "cache_enabled": False,  # weights that are cast here, without gradients, must not be met in backward
+        }
+        kept = (below if i == 0 else None, above if begins else None, old if begins else None)
+        ctx.save_for_backward(mask, *kept, alpha, *weights)
+        with torch.autocast(**ctx.autocast):
+            return alpha * old + level(below, above, mask)
+
+    @staticmethod
+    def recompute(ctx, mask, below, above, *weights):
+        """The output of F_i again, with all that its gradients need; without its value where nobody asks for that."""
+        named = dict(zip(dict(ctx.level.named_parameters()), weights))
+        value = not ctx.begins or ctx.level.shows_value()
+        with torch.enable_grad(), torch.autocast(**ctx.autocast):
+            return torch.func.functional_call(ctx.level, named, (below, above, mask, value))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        i, state, begins = ctx.i, ctx.state, ctx.begins
+        mask, below, above, old, alpha, *weights = ctx.saved_tensors
+        if i > 0:
+            below = state[i - 1]
+        if not begins and i + 1 < len(state):
+            above = state[i + 1]
+
+        needs = [*ctx.needs_input_grad[5:7], *ctx.needs_input_grad[9:]]
+        inputs = [t if t is None else t.detach().requires_grad_(n) for t, n in zip([below, above, *weights], needs)]
+        out = ReversibleLevel.recompute(ctx, mask, *inputs)
+        if not begins:
+            old = (state[i] - out.detach()) / alpha
+        state[i] = None if begins else old
+
+        grad_old = grad * alpha if ctx.needs_input_grad[7] else None
+        grad_alpha = (grad * old).sum((0, 2, 3), keepdim=True) if ctx.needs_input_grad[8] else None
+        wanted = [t for t, n in zip(inputs, needs) if n]
+        found = iter(torch.autograd.grad(out, wanted, grad) if wanted else ())
+        grads = [next(found) if n else None for n in needs]
+        return (None,) * 5 + (*grads[:2], grad_old, grad_alpha, *grads[2:])
+
+
+class SegmentEnd(torch.autograd.Function):
+    """The end of a segment: passes the maps on and remembers them, to start from there on the way back."""
+
+    @staticmethod
+    def forward(ctx, state, *maps):
+        ctx.state = state
+        ctx.save_for_backward(*maps)
+        return tuple(m.view_as(m) for m in maps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *grads):
+        ctx.state[:] = ctx.saved_tensors
+        return None, *grads
 
 
 class RevCol(nn.Module):
@@ -239,8 +230,8 @@ class RevCol(nn.Module):
         segment: how much a training step remembers. 0: all, plain autograd; torch.func, second derivatives and threads
             that share one network need it. 1: the four maps of each column, from which the rest is computed again,
             exactly. k: those of every k-th column; the columns between are run backwards, which costs precision
-            (relative error of gradients about 2e-5 at 3, 1e-4 at 4, in float32 with alpha 0.5, and far more where alpha
-            has become small).
+            (relative error of gradients some 1e-5 at 3 and 4, in float32 with alpha 0.5, and far more where alpha has
+            become small).
         columns: how many, if not as many as the size has.
 
     Raises:
@@ -252,16 +243,26 @@ class RevCol(nn.Module):
     columns = 4
     drop_path = 0.1  # of the last block of a column, growing evenly from 0
 
-    def __init__(self, width=1.0, segment=1, columns=None):
-        super().__init__()
-        self.segment = segment
-        self.columns = self.columns if columns is None else columns
-        for name, number, least in (("segment", segment, 0), ("columns", self.columns, 1)):
-            if not isinstance(number, int) or number < least:
+    @classmethod
+    def feature_channels(cls, width: float = 1.0, segment: int = 1, columns: int | None = None) -> list[int]:
+        """Channels of P2, P3, P4 and P5. Raises ValueError where an argument does not fit."""
+        for name, number, least in (
+            ("segment", segment, 0),
+            ("columns", cls.columns if columns is None else columns, 1),
+        ):
+            if type(number) is not int or number < least:
                 raise ValueError(f"{name}={number!r}: it must be a whole number, at least {least}")
-        channels = self.feature_channels(width)
-        conv = nn.Conv2d(3, channels[0], 4, stride=4)
-        self.stem = nn.Sequential(conv, LayerNorm2d(channels[0], eps=1e-6))
+        is_number = isinstance(width, (int, float)) and not isinstance(width, bool) and 0 < width < float("inf")
+        c = int(cls.channels * width / 8 + 0.5) * 8 if is_number else 0
+        if c < 8:
+            raise ValueError(f"width={width!r}: it must be a number that leaves 8 channels or more in P2, such as 0.25")
+        return [c, 2 * c, 4 * c, 8 * c]
+
+    def __init__(self, width: float = 1.0, segment: int = 1, columns: int | None = None):
+        super().__init__()
+        channels = self.feature_channels(width, segment, columns)
+        self.segment, self.columns = segment, self.columns if columns is None else columns
+        self.stem = nn.Sequential(nn.Conv2d(3, channels[0], 4, stride=4), LayerNorm2d(channels[0], eps=1e-6))
         blocks = sum(self.depths)
         drop = [self.drop_path * i / max(1, blocks - 1) for i in range(blocks)]
         for i in range(self.columns):
@@ -269,44 +270,49 @@ class RevCol(nn.Module):
         self.apply(self.initialize)
 
     @staticmethod
-    def initialize(module):
+    def initialize(module: nn.Module) -> None:
         """Start as the authors do: convolutions and linear layers from a narrow normal distribution."""
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             nn.init.trunc_normal_(module.weight, std=0.02)
             nn.init.zeros_(module.bias)
 
-    @classmethod
-    def feature_channels(cls, width=1.0, segment=1, columns=None):
-        """Channels of P2, P3, P4 and P5."""
-        is_number = isinstance(width, (int, float)) and 0 < width < float("inf")
-        c = int(cls.channels * width / 8 + 0.5) * 8 if is_number else 0
-        if c < 8:
-            raise ValueError(f"width={width!r}: it must be a number that leaves 8 channels or more in P2, such as 0.25")
-        return [c, 2 * c, 4 * c, 8 * c]
-
-    def forward(self, x):
-        if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] % 32 or x.shape[3] % 32 or 0 in x.shape[2:]:
+    def forward(self, x: Tensor) -> list[Tensor]:
+        if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] < 32 or x.shape[3] < 32:
             raise ValueError(
-                f"RevCol takes pictures (B, 3, H, W) with H and W multiples of 32 and was fed {tuple(x.shape)}: "
-                f"pad them, for its columns add maps of different strides"
+                f"RevCol takes pictures (B, 3, H, W) of at least 32x32 pixels and was fed {tuple(x.shape)}"
             )
-        x = self.stem(x)
-        maps = [x.new_zeros(())] * len(self.depths)  # of the column before the first
-        columns = [getattr(self, f"subnet{i}") for i in range(self.columns)]
-        if not self.saves_memory(x):
-            for column in columns:
-                maps = column(x, maps)
-            return maps
-        for start in range(0, len(columns) - 1, self.segment):
-            sheet = [None] * len(maps)
-            for i, column in enumerate(columns[start:-1][: self.segment]):
-                maps = column(x, maps, sheet, begins=i == 0)
-            maps = Border.apply(sheet, *maps)
-        # Backward starts with the last column and would rebuild at once what is forgotten here. Levels 1 to 3 have
-        # most of its work in half of its memory, and are gone again before level 0 needs the other half.
-        return columns[-1](x, maps, [None] * len(maps), begins=True, forgetful=1)
+        height, width = x.shape[2:]
+        if height % 32 == 0 and width % 32 == 0:
+            return self.run_columns(x)
+        maps = self.run_columns(F.pad(x, (0, -width % 32, 0, -height % 32)))  # at the right and at the bottom
+        return [m[..., : -(-height // s), : -(-width // s)] for m, s in zip(maps, (4, 8, 16, 32))]
 
-    def saves_memory(self, x):
+    def run_plain(self, x: Tensor) -> list[Tensor]:
+        """The maps of the last column, from the stem's map; autograd remembers everything."""
+        maps = [x.new_zeros(())] * len(self.depths)  # of the column before the first
+        for i in range(self.columns):
+            maps = getattr(self, f"subnet{i}")(x, maps)
+        return maps
+
+    def run_segments(self, x: Tensor) -> list[Tensor]:
+        """The same maps; autograd remembers those at the end of each segment, and most of the last column."""
+        maps = [x.new_zeros(())] * len(self.depths)
+        columns = [getattr(self, f"subnet{i}") for i in range(self.columns)]
+        for start in range(0, len(columns) - 1, self.segment):
+            state = [None] * len(maps)
+            for i, column in enumerate(columns[start:-1][: self.segment]):
+                maps = column(x, maps, state, begins=i == 0)
+            maps = SegmentEnd.apply(state, *maps)
+        # Backward starts with the last column and would compute at once what is forgotten here. Levels 1 to 3 have
+        # most of its work in half of its memory, and are gone again before level 0 needs the other half.
+        return columns[-1](x, maps, [None] * len(maps), begins=True, recomputed=1)
+
+    def run_columns(self, x: Tensor) -> list[Tensor]:
+        """The maps of the last column, from the picture."""
+        run = self.run_segments if self.saves_memory(x) else self.run_plain
+        return run(self.stem(x))
+
+    def saves_memory(self, x: Tensor) -> bool:
         """Whether there may be a backward pass to save for; exporters and compilers see the plain network.
 
         So do the copies that DataParallel makes: they have no parameters of their own to hand to ReversibleLevel.
@@ -331,32 +337,45 @@ class revcol_tiny(RevCol):
 class revcol_small(RevCol):
     """60.1 million parameters, 9.04 GMAC at 224 px; P2 to P5 have 64, 128, 256, 512 channels, in 8 columns."""
 
-    columns = 8
-    drop_path = 0.3
+    columns, drop_path = 8, 0.3
 
 
 class revcol_base(RevCol):
     """138.0 million parameters, 16.58 GMAC at 224 px; P2 to P5 have 72, 144, 288, 576 channels, in 16 columns."""
 
-    channels = 72
-    depths = (1, 1, 3, 2)
-    columns = 16
-    drop_path = 0.4
+    channels, depths = 72, (1, 1, 3, 2)
+    columns, drop_path = 16, 0.4
 
 
 class revcol_large(RevCol):
     """272.1 million parameters, 39.3 GMAC at 224 px; P2 to P5 have 128, 256, 512, 1024 channels, in 8 columns."""
 
-    channels = 128
-    depths = (1, 2, 6, 2)
-    columns = 8
-    drop_path = 0.5
+    channels, depths = 128, (1, 2, 6, 2)
+    columns, drop_path = 8, 0.5
 
 
 class revcol_xlarge(RevCol):
     """832.0 million parameters, 120.2 GMAC at 224 px; P2 to P5 have 224, 448, 896, 1792 channels, in 8 columns."""
 
-    channels = 224
-    depths = (1, 2, 6, 2)
-    columns = 8
-    drop_path = 0.5
+    channels, depths = 224, (1, 2, 6, 2)
+    columns, drop_path = 8, 0.5
+
+
+class UncomputedProduct(torch.autograd.Function):
+    """`gamma * linear(h)` for its gradients alone: (..., C1) -> (..., C2). The forward pass gives zeros."""
+
+    @staticmethod
+    def forward(ctx, h, weight, bias, gamma):
+        ctx.save_for_backward(h, weight, bias, gamma)
+        return gamma.new_zeros(()).expand(*h.shape[:-1], len(gamma))
+
+    @staticmethod
+    def backward(ctx, grad):
+        h, weight, bias, gamma = ctx.saved_tensors
+        grad = grad.flatten(0, -2)  # (positions, C2)
+        total = grad.sum(0)
+        grad_h = ((grad * gamma).to(h.dtype) @ weight.to(h.dtype)).view_as(h)  # under autocast h has fewer bits
+        if not (ctx.needs_input_grad[1] or ctx.needs_input_grad[3]):
+            return grad_h, None, gamma * total, None
+        product = (grad.to(h.dtype).T @ h.flatten(0, -2)).to(weight.dtype)  # (C2, C1)
+        return grad_h, gamma[:, None] * product, gamma * total, (weight * product).sum(1) + bias * total

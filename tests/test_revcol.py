@@ -14,6 +14,7 @@ from torch.nn.utils import prune
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from ultralytics import YOLO
+from ultralytics.nn.tasks import DetectionModel
 
 from modules import revcol
 from modules.course import contract
@@ -76,7 +77,7 @@ def loss_of(maps):
 
 
 def gradients(model, segment, x=None, context=None):
-    """Gradients by name (None where there is none) after one step; drop path throws the same dice each time."""
+    """Gradients by name (None where there is none) after one step; the same drop path masks each time."""
     model.segment = segment
     model.zero_grad()
     torch.manual_seed(3)
@@ -295,7 +296,7 @@ def memory():
         with torch.device("meta"):  # values do not matter here, and initialising takes longer than the step
             model = revcol_tiny(columns=columns, segment=segment)
         model.to_empty(device="cpu").load_state_dict({k: torch.zeros_like(v) for k, v in model.state_dict().items()})
-        memory = step_memory(model, x)
+        memory = step_memory(lambda: sum(m.sum() for m in model(x)), model.parameters())
         found[columns, segment] = (memory.saved, memory.peak)
     return found
 
@@ -369,11 +370,11 @@ def test_work_of_the_reversible_step(columns):
     assert counts[1] < 1.2 * counts[0] and counts[1] < counts[3] < 1.25 * counts[0]
 
 
-@pytest.mark.parametrize("dice", [None, torch.tensor([0.0, 2.0]).view(-1, 1, 1, 1)])
-def test_gradients_need_no_value(dice):
+@pytest.mark.parametrize("mask", [None, torch.tensor([0.0, 2.0]).view(-1, 1, 1, 1)])
+def test_gradients_need_no_value(mask):
     block = small().subnet1.level1.blocks[0].double()
     x = torch.randn(2, 16, 3, 5, dtype=torch.float64, requires_grad=True)
-    full, short = block(x, dice), block(x, dice, value=False)
+    full, short = block(x, mask), block(x, mask, value=False)
     assert short.equal(x) and not full.equal(x)
     wanted, g = [x, *block.parameters()], torch.randn_like(x)
     pairs = zip(torch.autograd.grad(full, wanted, g), torch.autograd.grad(short, wanted, g))
@@ -472,11 +473,33 @@ def test_first_alpha_has_gradient_zero():
     assert all(not found[f"subnet0.alpha{i}"].any() for i in range(4))
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 200, 312), (1, 3, 64, 80), (1, 4, 64, 64), (3, 64, 64), (1, 3, 0, 64)])
+@pytest.mark.parametrize("shape", [(1, 3, 31, 64), (1, 3, 64, 16), (1, 4, 64, 64), (3, 64, 64), (1, 3, 0, 64)])
 def test_wrong_pictures(shape):
-    with pytest.raises(ValueError, match="multiples of 32") as error:
+    with pytest.raises(ValueError, match="at least 32x32") as error:
         small()(torch.zeros(shape))
     assert str(shape) in str(error.value)
+
+
+@pytest.mark.parametrize("arguments", [{"segment": True}, {"columns": True}, {"width": True}, {"width": None}])
+def test_arguments_that_are_no_numbers(arguments):
+    for function in (RevCol, RevCol.feature_channels):
+        with pytest.raises(ValueError, match="must be a") as error:
+            function(**arguments)
+        (name, value), *_ = arguments.items()
+        assert f"{name}={value}" in str(error.value)
+
+
+@pytest.mark.parametrize("segment", [0, 1])
+@pytest.mark.parametrize("side", [(200, 312), (80, 96), (33, 64)])
+def test_other_sides_are_padded(side, segment):
+    """As if the picture had zeros at the right and at the bottom, and maps that were cut; gradients flow."""
+    model, x = small(segment=segment).eval(), picture(1, *side)
+    maps = model(x)
+    assert [m.shape[2:] for m in maps] == [tuple(math.ceil(n / s) for n in side) for s in (4, 8, 16, 32)]
+    whole = model(torch.nn.functional.pad(x, (0, -side[1] % 32, 0, -side[0] % 32)))
+    assert all(m.equal(w[..., : m.shape[2], : m.shape[3]]) for m, w in zip(maps, whole))
+    loss_of(maps).backward()
+    assert model.stem[0].weight.grad.any()
 
 
 def test_golden_file_is_complete():
@@ -485,6 +508,18 @@ def test_golden_file_is_complete():
 
 
 # -------------------------------------------------------------------------------------------------------------- in YOLO
+def test_test_time_augmentation_without_p5():
+    """A detector for small objects has stride 16. Its test-time augmentation gives sides that are multiples of 16."""
+    head = [[3, 1, "Conv", [64, 1, 1]], [-1, 1, "nn.Upsample", [None, 2, "nearest"]], [[-1, 2], 1, "Concat", [1]]]
+    head += [[-1, 1, "C3k2", [64, False]], [[8, 5], 1, "Detect", ["nc"]]]
+    config = {"nc": 1, "backbone": [[-1, 1, "revcol_tiny", [0.25]]], "head": head}
+    model, x = DetectionModel(config, verbose=False).eval(), torch.rand(1, 3, 96, 96)
+    assert model.stride.tolist() == [8, 16]
+    with torch.no_grad():
+        plain, augmented = model(x)[0], model(x, augment=True)[0]
+    assert augmented.isfinite().all() and augmented.shape[2] > plain.shape[2]
+
+
 def test_yolo_trains_behind_a_frozen_stem(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = train("yolo11n-RevColV1.yaml", preset="smoke", epochs=1, fraction=0.1, freeze=["0.stem"])

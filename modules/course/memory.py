@@ -1,6 +1,7 @@
 """Measure what a training step keeps in memory, and how much it needs at its highest point."""
 
 import weakref
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -47,7 +48,7 @@ def storage_id(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
-def saved_bytes(function, *inputs, parameters=()) -> int:
+def saved_bytes(function: Callable, *inputs, parameters: Iterable[nn.Parameter] = ()) -> int:
     """Bytes that autograd keeps after `function(*inputs)` for the backward pass, without those of `parameters`."""
     parameters = {storage_id(p) for p in parameters}
     found = {}
@@ -55,7 +56,7 @@ def saved_bytes(function, *inputs, parameters=()) -> int:
     def pack(tensor):
         if storage_id(tensor) not in parameters:
             found[storage_id(tensor)] = tensor.untyped_storage()
-        return tensor
+        return tensor.detach()  # an operation that holds its own output, with its history, would never be freed
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         output = function(*inputs)  # noqa: F841  kept until the count is done, or its memory would be used again
@@ -70,13 +71,15 @@ class StepMemory:
     peak: float
 
 
-def step_memory(model: nn.Module, x: torch.Tensor) -> StepMemory:
-    """Measure a training step of `model`, which gives a list of maps. Gradients are there already, as in later steps."""
+def step_memory(loss: Callable[[], torch.Tensor], parameters: Iterable[nn.Parameter]) -> StepMemory:
+    """Measure a training step: `loss()` runs forwards, then its gradients go to `parameters`.
 
-    def step():
-        sum(m.sum() for m in model(x)).backward()
-
-    step()
+    The gradients are there before, as in every step but a training's first. They and the parameters do not count.
+    """
+    parameters = list(parameters)
+    for p in parameters:
+        p.grad = torch.zeros_like(p)
+    saved = saved_bytes(loss, parameters=parameters)
     with LiveMemory() as live:
-        step()
-    return StepMemory(saved_bytes(model, x, parameters=model.parameters()) / MIB, live.peak / MIB)
+        loss().backward()
+    return StepMemory(saved / MIB, live.peak / MIB)
