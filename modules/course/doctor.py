@@ -76,7 +76,10 @@ def doctor(model, data=None, preset: str | None = None, **overrides) -> list[Fin
         found = look(case)
         print(f"{'!!' if found else 'ok'}  {(look.__doc__ or '').splitlines()[0]}")
         findings += [found] if found else []
-    print("\n".join(map(str, findings)) or "Nothing found. If it still does not learn, climb the ladder of lesson 08.")
+    print(
+        "\n".join(map(str, findings))
+        or "Nothing found. If it still does not learn, see first whether it learns eight pictures by heart."
+    )
     return findings
 
 
@@ -271,7 +274,9 @@ def look_at_losses(case: Case) -> Finding | None:
         seen = (
             f"the training loss was {losses[0]:.2f} after the first epoch and is {losses[-1]:.2f} after {len(losses)}"
         )
-        return Finding("the loss does not fall", seen, "a tenth of lr0; then overfit eight pictures (lesson 08)")
+        return Finding(
+            "the loss does not fall", seen, "a tenth of lr0; then see whether it learns eight pictures by heart"
+        )
     return None
 
 
