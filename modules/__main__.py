@@ -32,9 +32,11 @@ from .course.inputs import (
     load_model,
     similar,
 )
+from .course.judge import choose_threshold
 from .course.quiet import hints_of_ours, nothing_fetched
 from .course.sets import check_data
 from .course.shipped import checkpoint
+from .course.threads import all_cores
 from .course.train import DEFAULT_MODEL, train
 from .registry import ModelError
 
@@ -194,6 +196,7 @@ def run_stock(mode: str, settings: dict) -> None:
         settings.setdefault("save", True)
         settings.setdefault("source", FIRE_YAML.parent / "val" / "images")
         check_source(settings["source"])
+        choose_threshold(settings)
     words = [f"{key}={value}" for key, value in settings.items()]
     with plain(), no_empty_folders(project, mode), nothing_fetched():
         pass_on([mode, *words])
@@ -217,7 +220,7 @@ def no_empty_folders(project: Path, mode: str):
 
 def pass_on(words: list[str]) -> None:
     """Run Ultralytics' own command line, which reads its words from ARGV."""
-    with plain(), hints_of_ours(), mock.patch("ultralytics.cfg.ARGV", ["yolo", *words]):
+    with plain(), hints_of_ours(), all_cores(), mock.patch("ultralytics.cfg.ARGV", ["yolo", *words]):
         entrypoint()
 
 

@@ -3,9 +3,11 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,13 +16,17 @@ import numpy as np
 import psutil
 import pytest
 import torch
+import yaml
 from interrupted import start
 from PIL import Image
 from torch import nn
+from ultralytics import YOLO
+from ultralytics.cfg import DEFAULT_CFG_DICT
+from ultralytics.nn import tasks
 
 from modules.course.fire import FIRE_YAML, fire_pictures, read_boxes
 from modules.course.inputs import Data, InputError, check_data, check_imgsz, check_row
-from modules.course.job import choose_pictures, prepare, sample
+from modules.course.job import MEASURED, PREDICTED, choose_pictures, prepare, sample
 from modules.course.judge import best_confidence, count_matched
 from modules.course.presets import PRESETS, preset
 from modules.course.resume import (
@@ -64,6 +70,101 @@ def test_what_is_given_beats_the_preset_and_what_follows_from_it():
     assert (settings["epochs"], settings["close_mosaic"], settings["nbs"]) == (9, 3, 2)
     assert PRESETS["laptop"].settings()["close_mosaic"] == 0, "no mosaic to close"
     assert "nbs" not in PRESETS["laptop"].settings(batch=-1)
+
+
+# ------------------------------------------------------------------------------------------------- what is asked for
+def test_the_table_of_settings_names_what_ultralytics_knows():
+    assert set(MEASURED) <= {*DEFAULT_CFG_DICT, "half", "end2end", "quantize", "nms"}  # some only in some versions
+    assert set(PREDICTED) <= set(MEASURED)
+
+
+CFG = {  # what stands in the file, what is given beside it -> what is used
+    "the file goes before the preset": ("epochs: 3\nlr0: 0.0005", {}, {"epochs": 3, "lr0": 0.0005, "batch": 8}),
+    "what is given goes before the file": ("epochs: 3", {"epochs": 4}, {"epochs": 4}),
+    "no value means the default": ("epochs:\nlr0: null", {}, {"epochs": 2, "lr0": 0.002}),
+    "what follows from the file": ("epochs: 9\nbatch: 2", {}, {"close_mosaic": 3, "nbs": 2}),
+    "its size is rounded, too": ("imgsz: 90", {}, {"imgsz": 96}),
+}
+
+
+@pytest.mark.parametrize("case", CFG)
+def test_a_cfg_file_stands_between_the_words_and_the_preset(case, small_set):
+    text, words, used = CFG[case]
+    (small_set / "mine.yaml").write_text(text)
+    job = prepare(MODEL, small_set / "set.yaml", "smoke", {"cfg": str(small_set / "mine.yaml"), **words})
+    assert {key: job.settings[key] for key in used} == used and "cfg" not in job.settings
+
+
+def test_a_cfg_file_may_name_model_and_data(small_set):
+    (small_set / "mine.yaml").write_text(f"model: {MODEL}\ndata: {small_set / 'set.yaml'}\nfraction: 0.5")
+    job = prepare(preset="smoke", overrides={"cfg": str(small_set / "mine.yaml")})
+    assert job.model == MODEL and len(job.parts["train"]) == 2 and "Training on 2 of 4 pictures" in str(job)
+
+
+BAD_CFG = {
+    "epochs: ten": "'epochs'",
+    "epoch: 3": "Did you mean 'epochs'",
+    "- 3": "holds no arguments",
+    "a: [": "no YAML",
+}
+
+
+@pytest.mark.parametrize("text", [*BAD_CFG, None])
+def test_a_wrong_cfg_file_is_one_line(text, tmp_path):
+    if text is not None:
+        (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InputError, match=BAD_CFG.get(text, "no such file")):
+        prepare(MODEL, FIRE_YAML, "smoke", {"cfg": str(tmp_path / "mine.yaml")})
+
+
+SCALES = {
+    "yolo11-TinyNet.yaml": True,
+    "yolo11n-TinyNet.yaml": False,
+    "yolo11s-TinyNet.yaml": False,
+    "YOLO11M-X.yaml": True,
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_a_name_without_a_scale_says_which_is_used(name, small_set, monkeypatch, capsys):
+    monkeypatch.chdir(small_set)
+    rows = tasks.yaml_model_load("yolo11-TinyNet.yaml")
+    Path("YOLO11M-X.yaml").write_text(yaml.safe_dump({k: rows[k] for k in ("nc", "scales", "backbone", "head")}))
+    prepare(name, "set.yaml", "smoke", {})
+    assert ("the name says no scale (" in capsys.readouterr().err) == SCALES[name]
+
+
+@pytest.mark.parametrize("model", ["yolo11n.yaml", MODEL])
+def test_weights_of_another_network_are_counted(model, small_set, monkeypatch, capsys):
+    monkeypatch.chdir(small_set)
+    YOLO(MODEL).save("tiny.pt")
+    prepare(model, "set.yaml", "smoke", {"pretrained": "tiny.pt"})
+    said = "".join(capsys.readouterr())
+    fit, of = map(int, re.search(r"pretrained=tiny.pt: (\d+) of (\d+) tensors fit", said).groups())
+    assert 0.7 * of < fit <= of if model == MODEL else fit < 0.5 * of
+
+
+@pytest.mark.parametrize("model, refused", [(MODEL, True), ("yolo11n-EMO.yaml", True), ("yolo11n.yaml", False)])
+def test_weights_that_safe_load_would_not_open_are_not_trained(model, refused, small_set, monkeypatch):
+    monkeypatch.setattr(tasks, "SAFE_LOAD", True, raising=False)
+    with pytest.raises(InputError, match="ULTRALYTICS_SAFE_LOAD is set") if refused else nullcontext():
+        prepare(model, small_set / "set.yaml", "smoke", {})
+
+
+RESUME = {
+    "no file": ({"model": "runs/a/weights/last.pt"}, "there is no file"),
+    "no record": ({"model": "weights/last.pt"}, "holds no run.json"),
+    "something else changed": ({"model": "weights/last.pt", "epochs": 9}, "leave out epochs="),
+    "no model": ({}, "there is no file None"),
+}
+
+
+@pytest.mark.parametrize("case", RESUME)
+def test_resume_says_what_it_cannot_go_on_with(case, checkpoints, monkeypatch):
+    words, said = RESUME[case]
+    monkeypatch.chdir(checkpoints(last=1))
+    with pytest.raises(InputError, match=said):
+        train(**words, resume=True)
 
 
 # ----------------------------------------------------------------------------------------- a run, twice interrupted
@@ -233,7 +334,7 @@ def test_presets_take_a_part_of_a_large_set_and_the_scores_say_of_how_many(tmp_p
     monkeypatch.setenv("COURSE_RUNS", str(tmp_path))
     tiny = replace(PRESETS["smoke"], epochs=1, imgsz=64, pictures=6, val_each_epoch=3, val_at_end=4)
     monkeypatch.setitem(PRESETS, "smoke", tiny)
-    run = train(MODEL, preset="smoke", verbose=False)
+    run = train(MODEL, preset="smoke", verbose=False, batch=-1)  # a wish about training alone
     assert capsys.readouterr().out == f"{run}\n" and run.validated == 4
 
     def listed(name):

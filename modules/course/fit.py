@@ -1,19 +1,18 @@
 """The training itself, which Ultralytics does; here are the course's ways of it, as callbacks."""
 
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
 import torch
-from tqdm import tqdm
 from ultralytics.utils import TQDM
 
 from ..transfer import loading_by_rows
 from .checkpoints import load_model
 from .errors import shown
 from .job import Job, write_set
+from .progress import Progress
 from .quiet import nothing_fetched, quiet
 from .resume import find_start, forget_after, seconds_used, settle
 from .threads import all_cores
@@ -45,6 +44,7 @@ def fit(job: Job, folder: Path, verbose: bool) -> None:
     yolo.add_callback("on_train_start", progress.start)
     yolo.add_callback("on_train_batch_end", progress.batch)
     yolo.add_callback("on_fit_epoch_end", progress.epoch)
+    yolo.add_callback("on_train_end", say_stopped_early)
     with quiet(), nothing_fetched(), all_cores(), no_bar_of_decoding(), loading_by_rows(), progress:
         yolo.train(**settings)
 
@@ -94,40 +94,8 @@ def validate_seldom(trainer, every: int, keep_best: bool) -> None:
     trainer.final_eval = lambda: None
 
 
-class Progress:
-    """One progress bar for the whole run and, if `verbose`, a row of numbers after each epoch."""
-
-    def __init__(self, verbose):
-        self.verbose, self.bar = verbose, None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        if self.bar is not None:
-            self.bar.close()
-
-    def start(self, trainer):
-        per_epoch = len(trainer.train_loader)
-        self.bar = tqdm(
-            total=trainer.epochs * per_epoch,
-            initial=trainer.start_epoch * per_epoch,
-            unit="batch",
-            leave=False,
-            disable=None,  # no bar where the output goes to a file or a notebook
+def say_stopped_early(trainer) -> None:
+    if trainer.epoch + 1 < trainer.epochs and not trainer.args.time:
+        print(
+            f"Stopped after epoch {trainer.epoch + 1} of {trainer.epochs}: none of the last {trainer.args.patience} was better."
         )
-        self.write("   epoch     loss   precision   recall    mAP50   mAP50-95")
-
-    def write(self, line):
-        if self.verbose:
-            self.bar.write(line)
-            sys.stdout.flush()
-
-    def batch(self, trainer):
-        self.bar.update()
-
-    def epoch(self, trainer):
-        loss = sum(trainer.label_loss_items(trainer.tloss).values())
-        scores = (trainer.metrics[f"metrics/{key}(B)"] for key in ("precision", "recall", "mAP50", "mAP50-95"))
-        shown = ["-" if math.isnan(score) else f"{score:.3f}" for score in scores]
-        self.write(f"{trainer.epoch + 1:4d}/{trainer.epochs:<4d}{loss:8.3f}" + "{:>12}{:>9}{:>9}{:>11}".format(*shown))

@@ -14,7 +14,7 @@ from .fire import read_boxes, show_labelled, to_corners
 from .job import MEASURED, PREDICTED, Job, write_set
 from .pictures import BLUE, GREEN, draw_boxes
 from .quiet import nothing_fetched, quiet
-from .resume import Run, final_weights, seal
+from .resume import Run, final_weights, read_checkpoint, seal
 from .threads import all_cores
 
 SURE = 0.3  # a box found with less counts as no help when the picture's fires are counted
@@ -48,6 +48,23 @@ def best_confidence(box) -> float:
     if not curve.size:
         return USUAL
     return max(0.05, float(smooth(curve.mean(0), 0.1).argmax() / (curve.shape[1] - 1)))
+
+
+def stored_threshold(weights: str) -> float | None:
+    """The confidence threshold that was stored with these weights when they were measured; None where there is none."""
+    held = read_checkpoint(Path(weights)) if str(weights).endswith(".pt") else None
+    return held and held.get("confidence")
+
+
+def choose_threshold(settings: dict) -> None:
+    """Set `conf` to the threshold stored with the weights, unless one was given, and say which it is."""
+    if settings.get("conf") is not None:
+        return
+    if threshold := stored_threshold(settings["model"]):
+        settings["conf"] = round(threshold, 3)
+        print(f"conf={settings['conf']} (the threshold stored with these weights when they were measured)")
+    else:
+        print(f"These weights come without a threshold; Ultralytics' usual one is taken ({USUAL}, for track 0.1).")
 
 
 def draw_predictions(

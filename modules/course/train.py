@@ -7,6 +7,7 @@ from .fire import FIRE_YAML
 from .fit import fit
 from .job import DEFAULT_MODEL, Job, prepare
 from .judge import judge
+from .report import report
 from .resume import Run, find_finished, obstacle, read_record, take_folder, write_record
 
 BASELINE = "yolo11n.yaml"
@@ -45,7 +46,7 @@ def train(model=None, data=None, preset: str | None = None, verbose: bool = True
     run = carry_out(job, verbose, folder)
     print(run)
     if verbose:
-        print(f"weights  {shown(run.weights)}\npicture  {shown(run.picture)}")
+        print(report(job, run))
     return run
 
 
