@@ -6,6 +6,7 @@ from types import SimpleNamespace as Facts
 import nbformat
 import pytest
 import torch
+from fake_training import a_training
 from nbclient import NotebookClient
 from torch import nn
 from ultralytics.utils.torch_utils import select_device
@@ -13,7 +14,7 @@ from ultralytics.utils.torch_utils import select_device
 from modules.course import progress, threads
 from modules.course.fit import fast_memory_order, validate_seldom
 from modules.course.judge import choose_threshold
-from modules.course.progress import Progress, words
+from modules.course.progress import words
 from modules.course.report import reason, usual
 
 # -------------------------------------------------------------------------------------------------------- progress
@@ -25,26 +26,9 @@ def test_times_are_said_in_words(seconds, said):
     assert words(seconds) == said
 
 
-def a_training(verbose, epochs=3, batches=12, seconds=1.0):
-    """What is shown during a training whose batches take `seconds` each."""
-    trainer = Facts(train_loader=range(batches), epochs=epochs, start_epoch=0, epoch=0, tloss=None)
-    trainer.label_loss_items = lambda loss: {"train/box": 2.0}
-    trainer.metrics = {f"metrics/{key}(B)": 0.5 for key in ("precision", "recall", "mAP50", "mAP50-95")}
-    clock = [0.0]
-    progress.time = Facts(perf_counter=lambda: clock[0])
-    with Progress(verbose) as shown:
-        shown.start(trainer)
-        for trainer.epoch in range(epochs):
-            for _ in range(batches):
-                clock[0] += seconds
-                shown.batch(trainer)
-            clock[0] += 5 * batches * seconds * (trainer.epoch == 0)  # the first epoch validates
-            shown.epoch(trainer)
-
-
 def test_the_time_is_said_after_ten_batches_and_corrected_after_an_epoch(monkeypatch, capsys):
     monkeypatch.setattr(progress, "time", None)
-    a_training(verbose=True, seconds=10)
+    a_training(progress, verbose=True, seconds=10)
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if "machine" in line] == [
         "About 4 minutes to go on this machine.",
@@ -55,14 +39,14 @@ def test_the_time_is_said_after_ten_batches_and_corrected_after_an_epoch(monkeyp
 
 def test_a_quiet_training_says_nothing_where_no_line_can_be_live(monkeypatch, capsys):
     monkeypatch.setattr(progress, "time", None)
-    a_training(verbose=False)
+    a_training(progress, verbose=False)
     assert capsys.readouterr() == ("", "")
 
 
 def test_in_a_notebook_a_live_line_leaves_nothing(monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    cells = ["from test_progress import a_training"]
-    cells += [f"a_training(verbose={verbose})\nprint('scores')" for verbose in (True, False)]
+    load = f"import sys; sys.path.insert(0, {str(Path(progress.__file__).parent)!r}); import fake_training, progress"
+    cells = [load, *(f"fake_training.a_training(progress, {v})\nprint('scores')" for v in (True, False))]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     place = {"metadata": {"path": str(Path(__file__).parent)}}
     client = NotebookClient(notebook, kernel_name="python3", resources=place, coalesce_streams=True)
