@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from .inputs import shown
+from .errors import shown
 from .job import Job
 from .judge import SURE, USUAL
 from .resume import Run
