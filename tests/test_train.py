@@ -105,7 +105,7 @@ BAD_CFG = {
     "epochs: ten": "'epochs'",
     "epoch: 3": "Did you mean 'epochs'",
     "- 3": "holds no arguments",
-    "a: [": "no YAML",
+    "a: [": "YAML",
 }
 
 
