@@ -27,6 +27,17 @@ class TinyNet(nn.Module):
     `width` multiplies the channels 64, 128, 256 and 512.
     """
 
+    @staticmethod
+    def feature_channels(width: float = 1.0) -> list[int]:
+        """Channels of P2, P3, P4 and P5.
+
+        Raises:
+            ValueError: `width` is no number above 0.
+        """
+        if not isinstance(width, (int, float)) or not 0 < width < float("inf"):
+            raise ValueError(f"width={width!r}: it must be a number above 0, such as 0.25")
+        return [max(8, int(c * width)) for c in (64, 128, 256, 512)]
+
     def __init__(self, width: float = 1.0):
         super().__init__()
         channels = self.feature_channels(width)
@@ -34,12 +45,11 @@ class TinyNet(nn.Module):
         self.downs = nn.ModuleList(nn.Conv2d(c1, c2, 2, stride=2) for c1, c2 in zip(channels, channels[1:]))
         self.stages = nn.ModuleList(nn.Sequential(TinyBlock(c, c), TinyBlock(c, c)) for c in channels)
 
-    @staticmethod
-    def feature_channels(width: float = 1.0) -> list[int]:
-        """Channels of P2, P3, P4 and P5."""
-        return [max(8, int(c * width)) for c in (64, 128, 256, 512)]
-
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < 32:
+            raise ValueError(
+                f"TinyNet takes pictures (B, 3, H, W) of at least 32x32 pixels and was fed {tuple(x.shape)}"
+            )
         maps = [self.stages[0](self.stem(x))]
         for down, stage in zip(self.downs, self.stages[1:]):
             maps.append(stage(down(maps[-1])))

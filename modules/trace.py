@@ -31,7 +31,10 @@ def model_rows(model: str, imgsz: int = 640) -> list[Row]:
 
     Raises:
         ModelError: the model cannot be built; the message names the row.
+        ValueError: `imgsz` is no multiple of 32.
     """
+    if isinstance(imgsz, bool) or not isinstance(imgsz, int) or imgsz < 32 or imgsz % 32:
+        raise ValueError(f"imgsz={imgsz!r}: give a multiple of 32 pixels, as 640.")
     net = YOLO(model).model.eval()
     rows = []
 

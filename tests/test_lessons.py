@@ -26,7 +26,6 @@ NOT_YET_SHORT = {
     "05_repvit",
 }
 NOT_YET_FORMATTED = {
-    "01_from_yaml_to_network",
 }
 
 

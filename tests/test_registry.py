@@ -13,7 +13,7 @@ from ultralytics import YOLO
 from ultralytics.nn import tasks
 from ultralytics.nn.modules import RepVGGDW
 
-from modules import TinyBlock, TinyNet, registry
+from modules import TinyBlock, TinyNet, registry, surgery
 from modules.registry import ModelError, register
 
 sys.path.append(str(Path(__file__).parent / "versions"))
@@ -55,18 +55,18 @@ def test_patch_is_in_place_and_keeps_the_stock_function(patch):
 
 @pytest.mark.parametrize("patch", registry.PATCHES, ids=lambda p: p.name)
 def test_missing_place_is_named(patch, monkeypatch):
-    monkeypatch.setattr(registry, "PATCHES", [patch._replace(name=f"{patch.name}_renamed")])
+    monkeypatch.setattr(surgery, "PATCHES", [patch._replace(name=f"{patch.name}_renamed")])
     with pytest.raises(
         RuntimeError, match=rf"Ultralytics [\d.]+ has no {patch.owner}.{patch.name}_renamed, .*{patch.why}"
     ):
-        registry.install()
+        surgery.install()
 
 
 def test_missing_class_is_named(monkeypatch):
     patch = registry.PATCHES[1]._replace(owner="ultralytics.nn.tasks.Renamed")
-    monkeypatch.setattr(registry, "PATCHES", [patch])
+    monkeypatch.setattr(surgery, "PATCHES", [patch])
     with pytest.raises(RuntimeError, match="has no ultralytics.nn.tasks.Renamed.__init__"):
-        registry.install()
+        surgery.install()
 
 
 def test_parse_model_without_tables_is_refused():
@@ -80,7 +80,7 @@ def test_parse_model_without_tables_is_refused():
 
 def test_install_again_changes_nothing_more():
     stock = tasks.parse_model.stock
-    registry.install()
+    surgery.install()
     assert tasks.parse_model.stock is stock
     assert sys.modules["ultralytics.engine.model"].yaml_model_load is tasks.yaml_model_load
     assert parameters(YOLO(TINY).model) == 1_661_184
@@ -241,6 +241,267 @@ def test_error_names_the_row_and_the_reason(spoil, message, table):
     with pytest.raises(ModelError, match=message) as caught:
         build(model)
     assert "\n" not in str(caught.value)
+
+
+BROKEN_FILES = {
+    "from is a truth value": (change(1, 0, True), "row 8 .*'from' is True"),
+    "repeats in words": (change(2, 1, "two"), "row 9 .*repeats are 'two'"),
+    "repeats of zero": (change(2, 1, 0), "row 9 .*repeats are 0"),
+    "a name that is no module": (change(2, 2, "torch"), "row 9 .*unknown module 'torch'"),
+    "a function of torch.nn": (change(2, 2, "nn.functional"), "row 9 .*unknown module 'nn.functional'"),
+    "no classes": (lambda model: model.update(nc=0), "'nc:' is 0: write the number of classes"),
+    "classes in words": (lambda model: model.update(nc="two"), "'nc:' is 'two'"),
+    "scales as a list": (lambda model: model.update(scales=[1, 2]), "'scales:' needs lines such as"),
+    "a scale of two numbers": (lambda model: model.update(scales={"n": [0.5, 0.25]}), "'scales:' needs lines such as"),
+    "a negative width": (lambda model: model.update(scales={"n": [0.5, -1, 1024]}), "'scales:' needs lines such as"),
+    "channels below one": (change(2, slice(2, 4), ["TinyBlock", [-64]]), "row 9 .*output channels first"),
+    "channels that are true": (change(2, slice(2, 4), ["TinyBlock", [True]]), "row 9 .*output channels first"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), BROKEN_FILES.values(), ids=BROKEN_FILES)
+def test_what_a_person_may_write(spoil, message):
+    model = tiny()
+    spoil(model)
+    with pytest.raises(ModelError, match=message):
+        build(model)
+
+
+@pytest.mark.parametrize("text", ["nc: 1\n".encode("utf-16"), b"\x89PNG\x00\xff", b"- 1\n- 2\n", b"a: [1\n"], ids=repr)
+def test_files_that_are_no_model(text, tmp_path):
+    (tmp_path / "mine.yaml").write_bytes(text)
+    with pytest.raises(ModelError, match="^mine.yaml: this "):
+        YOLO(tmp_path / "mine.yaml")
+
+
+def test_rows_that_share_a_yaml_anchor():
+    model = tiny()
+    shared = model["head"][2]
+    model["head"][5] = shared = [-1, 1, "TinyBlock", shared[3][:1]]
+    model["head"][2] = shared
+    assert [type(build(model).model[i]) for i in (9, 12)] == [TinyBlock, TinyBlock]
+
+
+# ----------------------------------------------------------------------------------------------------- ways and promises
+class Calm(nn.Module):
+    def __init__(self, strength=1.0):
+        super().__init__()
+        self.strength = strength
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.strength * x.mean((2, 3), keepdim=True))
+
+
+class Squeeze(nn.Module):
+    def __init__(self, c1, ratio=16):
+        super().__init__()
+        self.gate = nn.Sequential(nn.Conv2d(c1, c1 // ratio, 1), nn.Conv2d(c1 // ratio, c1, 1))
+
+    def forward(self, x):
+        return x * self.gate(x.mean((2, 3), keepdim=True)).sigmoid()
+
+
+class Sum(nn.Module):
+    def forward(self, maps):
+        return sum(maps)
+
+
+class Fusion(nn.Module):
+    def __init__(self, c1, c2):
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(c, c2, 1) for c in c1)
+
+    def forward(self, maps):
+        return sum(conv(x) for conv, x in zip(self.convs, maps))
+
+
+class Slice(nn.Module):
+    def __init__(self, c1, c2, first):
+        super().__init__()
+        self.part = slice(first, first + c2)
+
+    def forward(self, x):
+        return x[:, self.part]
+
+
+def with_row(row, at=2):
+    model = tiny()
+    model["head"][at] = row
+    return build(model).model[5 + 2 + at]
+
+
+@pytest.mark.parametrize(
+    ("cls", "options", "row", "channels"),
+    [
+        (Calm, {}, [-1, 1, "Calm", []], 320),
+        (Calm, {}, [-1, 3, "Calm", [2.0]], 320),
+        (Squeeze, {"takes": "c1"}, [-1, 1, "Squeeze", [16]], 320),
+        (Sum, {}, [[-1, -1], 1, "Sum", []], 320),
+        (Fusion, {"takes": "c1s c2"}, [[-1, 3], 1, "Fusion", [512]], 128),
+        (Slice, {"scaled": False}, [-1, 1, "Slice", [40, 3]], 40),
+        (Slice, {}, [-1, 1, "Slice", [3, 3]], 3),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_ways_to_register(cls, options, row, channels, table):
+    register(cls, **options)
+    model = tiny()
+    model["head"] = [*model["head"][:2], row, [-1, 1, "Conv", [512]]]
+    assert build(model).model[10].conv.in_channels == channels
+
+
+@pytest.mark.parametrize(
+    ("cls", "options", "row", "hint"),
+    [
+        (Fusion, {}, [[-1, 3], 1, "Fusion", [512]], "reads one row; register.Fusion, takes='c1s c2'"),
+        (Fusion, {"takes": "c1s c2"}, [-1, 1, "Fusion", [512]], "reads several rows; register.Fusion, takes='c1 c2'"),
+        (Squeeze, {}, [-1, 1, "Squeeze", []], "output channels first.*takes='c1'"),
+    ],
+)
+def test_the_wrong_way_names_the_right_one(cls, options, row, hint, table):
+    register(cls, **options)
+    with pytest.raises(ModelError, match=f"row 9 .*{hint}"):
+        with_row(row)
+
+
+def test_unknown_way():
+    with pytest.raises(ValueError, match="takes='c2'.: choose one of 'c1 c2', 'c1s c2', 'c1', ''"):
+        register(Squeeze, takes="c2")
+
+
+def returns(value):
+    def forward(self, x):
+        return value(x)
+
+    return type("Liar", (nn.Module,), {"__init__": lambda self, c1, c2: nn.Module.__init__(self), "forward": forward})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (lambda x: x, "says 128 channels, and Liar puts out 320.*takes='c1'"),
+        (lambda x: x.mean(1, keepdim=True), "says 128 channels, and Liar puts out 1"),
+        (lambda x: None, "must return one tensor .*returns NoneType"),
+        (lambda x: "text", "returns str"),
+        (lambda x: {"x": x}, "returns dict"),
+        (lambda x: [x, x], r"returns \(1, 320, 16, 16\), \("),
+        (lambda x: x.flatten(1), r"returns \(1, 81920\)"),
+    ],
+)
+def test_a_broken_promise_names_its_own_row(value, message, table):
+    register(returns(value))
+    with pytest.raises(ModelError, match=f"row 9 .*{message}"):
+        with_row([-1, 1, "Liar", [512]])
+
+
+class Ladder(nn.Module):
+    steps, first, promised = (3, 32, 64, 96, 128), 4, [32, 64, 96, 128]
+
+    def __init__(self):
+        super().__init__()
+        sizes = [self.first, 2, 2, 2]
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, s, s) for a, b, s in zip(self.steps, self.steps[1:], sizes))
+
+    @classmethod
+    def feature_channels(cls):
+        return cls.promised
+
+    def forward(self, x):
+        maps = []
+        for conv in self.convs:
+            maps.append(x := conv(x))
+        return maps
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"promised": [32, 64, 192, 128]}, r"feature_channels says \[32, 64, 192, 128\].*puts out \[32, 64, 96, 128\]"),
+        ({"first": 2}, r"strides 4, 8, 16 and 32, and have \[2, 4, 8, 16\]"),
+        ({"forward": lambda self, x: x}, r"must return the list of P2.*returns \(1, 3, 256, 256\)"),
+        ({"forward": lambda self, x: [x]}, r"puts out 3"),
+    ],
+)
+def test_a_backbone_is_held_to_its_word(change, message, table):
+    register(type("Crooked", (Ladder,), change))
+    model = tiny()
+    model["backbone"][0] = [-1, 1, "Crooked", []]
+    with pytest.raises(ModelError, match=f"row 0 .*{message}"):
+        build(model)
+
+
+def test_promises_are_checked_once_and_forgotten():
+    net = build(tiny())
+    assert not any(m._forward_hooks for m in net.modules())
+
+
+@pytest.mark.parametrize("name", ["i", "f", "type", "np"])
+@pytest.mark.parametrize("value", [3, nn.Conv2d(1, 1, 1), "spatial", None], ids=lambda v: type(v).__name__)
+def test_reserved_names_are_refused(name, value, table):
+    class Gate(nn.Module):
+        def __init__(self, c1, c2):
+            super().__init__()
+            setattr(self, name, value)
+
+    register(Gate)
+    with pytest.raises(ModelError, match=f"row 9 .*Gate has an attribute '{name}', and Ultralytics writes.*Rename it"):
+        with_row([-1, 1, "Gate", [512]])
+
+
+def test_a_method_with_a_reserved_name(table):
+    register(type("Gate", (TinyBlock,), {"f": lambda self, x: x}))
+    with pytest.raises(ModelError, match="Gate has an attribute 'f'"):
+        with_row([-1, 1, "Gate", [512]])
+
+
+def test_a_registered_class_that_was_replaced_stays_known(table):
+    older = register(type("Twice", (TinyBlock,), {"__module__": "__main__"}))
+    newer = register(type("Twice", (TinyBlock,), {"__module__": "__main__"}))
+    assert registry.is_registered(older) and tasks.Twice is newer
+
+
+def test_embed_takes_a_whole_backbone():
+    net = YOLO(TINY).model.eval()
+    picture = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        (whole,), (p5,) = net.predict(picture, embed=[0]), net.predict(picture, embed=[4])
+    assert whole.shape == (128,) and torch.equal(whole, p5)
+
+
+def test_flops_are_counted_at_full_size():
+    def get_flops(model, imgsz=640):  # as Ultralytics did before 8.3.100
+        stride, flops = 32, 1.0
+        return flops * imgsz[0] / stride * imgsz[1] / stride
+
+    ours = surgery.count_the_whole_picture(get_flops)
+    net = YOLO("yolov10n-C2f_iRMB.yaml").model
+    quarter, whole = ours(net, 320), ours(net, [640, 640])
+    assert 3.5 < whole / quarter < 4.1 and whole > 5
+    assert ours(nn.Conv2d(3, 3, 1), [64, 64]) == 4.0, "a model without registered classes is counted as before"
+
+
+def test_processes_of_other_gpus_import_what_registers(tmp_path):
+    (tmp_path / "child.py").write_text('overrides = {}\n\nif __name__ == "__main__":\n    import tasks_of_child\n')
+    file = surgery.tell_other_processes(lambda trainer: str(tmp_path / "child.py"))(None)
+    lines = Path(file).read_text().splitlines()
+    assert lines.index("    importlib.import_module('modules')") < lines.index("    import tasks_of_child")
+    assert "    importlib.import_module('modules.tinynet')" in lines
+
+
+def test_a_name_without_a_letter_says_which_scale(capsys):
+    assert tasks.yaml_model_load("yolo11-TinyNet.yaml")["scale"] == "n"
+    assert "yolo11-TinyNet.yaml: no letter after the number picks a scale, so n is built." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [-1, 0, "wide", None, [1], float("nan"), float("inf")])
+def test_tinynet_refuses_widths(width):
+    with pytest.raises(ValueError, match="it must be a number above 0"):
+        TinyNet(width)
+
+
+def test_tinynet_refuses_pictures():
+    with pytest.raises(ValueError, match=r"fed \(1, 4, 64, 64\)"):
+        TinyNet(0.25)(torch.zeros(1, 4, 64, 64))
 
 
 def test_grey_pictures_are_refused():

@@ -37,3 +37,9 @@ def test_wrong_model_names_the_row(tmp_path):
     )
     with pytest.raises(ModelError, match="yolo11n-Wrong.yaml: row 1 .*unknown module 'Cnov'. Did you mean Conv"):
         trace(str(tmp_path / "yolo11n-Wrong.yaml"))
+
+
+@pytest.mark.parametrize("imgsz", [-1, 0, 33, 640.0, "640", True, None, [64]])
+def test_sizes_that_no_picture_has(imgsz):
+    with pytest.raises(ValueError, match="give a multiple of 32 pixels"):
+        trace("yolo11n-TinyNet.yaml", imgsz=imgsz)
