@@ -25,8 +25,7 @@ every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.st
 NOT_YET_SHORT = {
     "05_repvit",
 }
-NOT_YET_FORMATTED = {
-}
+NOT_YET_FORMATTED = set()
 
 
 def every_lesson_but(names):
