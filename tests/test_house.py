@@ -105,7 +105,7 @@ def test_no_place_of_the_authors_in_any_file():
 
 
 def test_the_address_is_pyprojects_everywhere():
-    link = re.compile(r"(?:git clone (?:-q )?https://github\.com|colab\.research\.google\.com/github)/([\w-]+/[\w.-]+)")
+    link = re.compile(r"(?:git clone (?:-q )?(?:--depth 1 )?https://github\.com|colab\.research\.google\.com/github)/([\w-]+/[\w.-]+)")
     found = {
         (name, hit[1].removesuffix(".git"))
         for name, text in tracked_texts()

@@ -242,7 +242,8 @@ def fingerprint_of_model(model: str, yolo: YOLO) -> str:
     """A number for a network: the bytes of its weights, or the rows of its YAML and the number of its parameters."""
     if Path(model).suffix == ".pt" and Path(model).is_file():
         return hashlib.sha256(Path(model).read_bytes()).hexdigest()
-    rows = {key: value for key, value in yolo.model.yaml.items() if key != "yaml_file"}
+    # A notebook that changed no class leaves an empty "yours".
+    rows = {key: value for key, value in yolo.model.yaml.items() if key != "yaml_file" and value != {}}
     parameters = sum(p.numel() for p in yolo.model.parameters())
     return hashlib.sha256(json.dumps([rows, parameters], default=str).encode()).hexdigest()
 
