@@ -13,34 +13,34 @@ from torch import nn
 class ConvNorm(nn.Sequential):
     """Convolution and BatchNorm: (B, c1, H, W) -> (B, c2, ceil(H / stride), ceil(W / stride)) for an odd kernel."""
 
-    def __init__(self, c1, c2, kernel=1, stride=1, groups=1):
+    def __init__(self, c1: int, c2: int, kernel: int = 1, stride: int = 1, groups: int = 1):
         super().__init__()
         self.c = nn.Conv2d(c1, c2, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(c2)
 
-    def fused(self):
-        """The one convolution that does the work of both, in eval mode."""
+    def fused(self) -> nn.Conv2d:
+        """The one convolution that computes the same as both, in eval mode."""
         return nn.utils.fuse_conv_bn_eval(self.c, self.bn)
 
 
 class ThreeBranches(nn.Module):
     """BN(BN(depthwise 3x3) + depthwise 1x1 + identity): (B, C, H, W) -> (B, C, H, W)."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int):
         super().__init__()
         self.conv = ConvNorm(channels, channels, 3, groups=channels)
         self.conv1 = nn.Conv2d(channels, channels, 1, groups=channels)
         self.bn = nn.BatchNorm2d(channels)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         # A depthwise 1x1 convolution is a scale and a shift for each channel; plus x, the scale grows by 1.
-        scale = 1 + self.conv1.weight.view(-1, 1, 1).to(x.dtype)
+        scale = 1 + self.conv1.weight.view(-1, 1, 1).to(x.dtype)  # (C, 1, 1)
         shift = self.conv1.bias.view(-1, 1, 1).to(x.dtype)
         return self.bn(self.conv(x) + torch.addcmul(shift, x, scale))
 
     @torch.no_grad()
-    def fused(self):
-        """The one depthwise 3x3 convolution that does the work of all three branches, in eval mode."""
+    def fused(self) -> nn.Conv2d:
+        """The one depthwise 3x3 convolution that computes the same as all three branches, in eval mode."""
         conv = self.conv.fused()
         # In a 3x3 kernel, the 1x1 kernel and the identity are numbers in the middle.
         conv.weight += F.pad(self.conv1.weight + 1, [1, 1, 1, 1])
@@ -48,8 +48,8 @@ class ThreeBranches(nn.Module):
         return nn.utils.fuse_conv_bn_eval(conv, self.bn)
 
 
-def fuse(module):
-    """Put single convolutions and linear layers in the place of all parts of `module` that can be written so.
+def fuse(module: nn.Module) -> None:
+    """Replace all parts of `module` that have a `fused()` by the one convolution or linear layer that it gives.
 
     Raises:
         ValueError: in train mode, where a BatchNorm has no fixed statistics.
@@ -66,26 +66,26 @@ def fuse(module):
 class SqueezeExcite(nn.Module):
     """Weigh each channel by what the whole map holds: (B, C, H, W) -> (B, C, H, W)."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int):
         super().__init__()
         hidden = max(8, int(channels / 4 + 4) // 8 * 8)  # a quarter, rounded to a multiple of 8
         self.fc1 = nn.Conv2d(channels, hidden, 1)
         self.fc2 = nn.Conv2d(hidden, channels, 1)
 
-    def forward(self, x):
-        weight = self.fc2(F.relu(self.fc1(x.mean((2, 3), keepdim=True))))
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.fc2(F.relu(self.fc1(x.mean((2, 3), keepdim=True))))  # (B, C, 1, 1)
         return x * weight.sigmoid()
 
 
 class ChannelMixer(nn.Module):
     """Two 1x1 convolutions with twice the channels between them, and a skip: (B, C, H, W) -> (B, C, H, W)."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int):
         super().__init__()
         self.m = nn.Sequential(ConvNorm(channels, 2 * channels), nn.GELU(), ConvNorm(2 * channels, channels))
-        nn.init.zeros_(self.m[2].bn.weight)  # so that at the start only the skip speaks
+        nn.init.zeros_(self.m[2].bn.weight)  # a new mixer is the identity
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.m(x)
 
 
@@ -93,18 +93,10 @@ class RepViTBlock(nn.Module):
     """A token mixer, then a channel mixer: (B, c1, H, W) -> (B, c2, H / stride, W / stride), rounded up.
 
     With stride 1 the token mixer has three branches, and c2 must be c1. With stride 2 it halves the map and changes the
-    channels.
-
-    Args:
-        c1, c2: channels in and out.
-        stride: 1 or 2.
-        se: whether a squeeze-and-excitation follows the token mixer; with stride 1 only.
-
-    Raises:
-        ValueError: arguments, or an input, that do not fit.
+    channels. `se` adds a squeeze-and-excitation, with stride 1 only. ValueError: arguments, or an input, that do not fit.
     """
 
-    def __init__(self, c1, c2, stride=1, se=False):
+    def __init__(self, c1: int, c2: int, stride: int = 1, se: bool = False):
         super().__init__()
         if stride not in (1, 2) or min(c1, c2) < 1:
             raise ValueError(f"c1={c1}, c2={c2}, stride={stride}: channels must be at least 1, the stride 1 or 2")
@@ -119,14 +111,14 @@ class RepViTBlock(nn.Module):
             self.token_mixer = nn.Sequential(ConvNorm(c1, c1, 3, 2, groups=c1), nn.Identity(), ConvNorm(c1, c2))
         self.channel_mixer = ChannelMixer(c2)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.shape[1] != self.c1:
             raise ValueError(
                 f"the block was built for c1={self.c1} channels and was fed {x.shape[1]}: {tuple(x.shape)}"
             )
         return self.channel_mixer(self.token_mixer(x))
 
-    def fuse(self):
+    def fuse(self) -> None:
         """Fold all branches and BatchNorms into single convolutions. Raises ValueError in train mode."""
         fuse(self)
 
@@ -134,14 +126,14 @@ class RepViTBlock(nn.Module):
 class NormLinear(nn.Sequential):
     """BatchNorm and a linear layer: (B, channels) -> (B, classes)."""
 
-    def __init__(self, channels, classes):
+    def __init__(self, channels: int, classes: int):
         super().__init__()
         self.bn = nn.BatchNorm1d(channels)
         self.l = nn.Linear(channels, classes)
 
     @torch.no_grad()
-    def fused(self):
-        """The one linear layer that does the work of both, in eval mode."""
+    def fused(self) -> nn.Linear:
+        """The one linear layer that computes the same as both, in eval mode."""
         scale = self.bn.weight / (self.bn.running_var + self.bn.eps).sqrt()
         shift = self.bn.bias - self.bn.running_mean * scale
         self.l.bias += self.l.weight @ shift
@@ -152,13 +144,13 @@ class NormLinear(nn.Sequential):
 class Classifier(nn.Module):
     """One linear classifier, or the mean of two: (B, channels) -> (B, classes)."""
 
-    def __init__(self, channels, classes, distillation):
+    def __init__(self, channels: int, classes: int, distillation: bool):
         super().__init__()
         self.classifier = NormLinear(channels, classes)
         if distillation:
             self.classifier_dist = NormLinear(channels, classes)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.stack([head(x) for head in self.children()]).mean(0)
 
 
@@ -180,17 +172,26 @@ class RepViT(nn.Module):
     channels = 48  # of P2; each later map has twice as many
     depths = (2, 2, 14, 2)  # blocks in each stage
 
-    def __init__(self, width=1.0, num_classes=0, distillation=False):
+    @classmethod
+    def feature_channels(cls, width: float = 1.0, num_classes: int = 0, distillation: bool = False) -> list[int]:
+        """Channels of P2, P3, P4 and P5."""
+        is_number = isinstance(width, (int, float)) and 0 < width < float("inf")
+        c = int(cls.channels * width / 8 + 0.5) * 8 if is_number else 0
+        if c < 8:
+            raise ValueError(f"width={width!r}: it must be a number that leaves 8 channels or more in P2, such as 0.25")
+        return [c, 2 * c, 4 * c, 8 * c]
+
+    def __init__(self, width: float = 1.0, num_classes: int = 0, distillation: bool = False):
         super().__init__()
-        if num_classes < 0:
-            raise ValueError(f"num_classes={num_classes}: give 0 for a backbone, or the number of classes")
+        if not isinstance(num_classes, int) or num_classes < 0:
+            raise ValueError(f"num_classes={num_classes!r}: give 0 for a backbone, or the number of classes")
         channels = self.feature_channels(width)
         half = channels[0] // 2
         stem = nn.Sequential(ConvNorm(3, half, 3, 2), nn.GELU(), ConvNorm(half, channels[0], 3, 2))
         features, self.taps = [stem], []
         for i, (c, depth) in enumerate(zip(channels, self.depths)):
             if i:
-                # The last block of a stage stands after its map was taken: with the next one it is the downsampling.
+                # The extra block stands behind the tap; with the block of stride 2 it is the way down.
                 features += [RepViTBlock(c // 2, c // 2), RepViTBlock(c // 2, c, stride=2)]
             features += [RepViTBlock(c, c, se=j % 2 == 0) for j in range(depth)]
             self.taps.append(len(features) - 1)
@@ -198,18 +199,8 @@ class RepViT(nn.Module):
         if num_classes:
             self.classifier = Classifier(channels[-1], num_classes, distillation)
 
-    @classmethod
-    def feature_channels(cls, width=1.0, num_classes=0, distillation=False):
-        """Channels of P2, P3, P4 and P5."""
-        c = int(cls.channels * width / 8 + 0.5) * 8
-        if c < 8:
-            raise ValueError(
-                f"width={width} leaves fewer than 8 channels in P2: use at least {4 / cls.channels + 0.005:.2f}"
-            )
-        return [c, 2 * c, 4 * c, 8 * c]
-
-    def forward(self, x):
-        if x.shape[1] != 3 or min(x.shape[2:]) < 32:
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[2:]) < 32:
             raise ValueError(
                 f"RepViT takes pictures (B, 3, H, W) of at least 32x32 pixels and was fed {tuple(x.shape)}"
             )
@@ -222,50 +213,50 @@ class RepViT(nn.Module):
                 maps.append(x)
         return maps
 
-    def classify(self, x):
+    def classify(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of the classes: (B, 3, H, W) -> (B, num_classes)."""
         if not hasattr(self, "classifier"):
             raise ValueError("this RepViT has num_classes=0 and cannot classify: build it with num_classes=1000")
         return self.classifier(self(x)[-1].mean((2, 3)))
 
-    def fuse(self):
+    def fuse(self) -> None:
         """Fold all branches and BatchNorms into single convolutions. Raises ValueError in train mode."""
         fuse(self)
 
 
 class repvit_m0_6(RepViT):
-    """2.49 million parameters, 0.386 GMAC at 224 px; P2 to P5 have 40, 80, 160, 320 channels."""
+    """2.49 million parameters, 0.385 GMAC at 224 px; P2 to P5 have 40, 80, 160, 320 channels."""
 
     channels = 40
     depths = (1, 1, 8, 1)
 
 
 class repvit_m0_9(RepViT):
-    """5.10 million parameters, 0.817 GMAC at 224 px; P2 to P5 have 48, 96, 192, 384 channels."""
+    """5.10 million parameters, 0.816 GMAC at 224 px; P2 to P5 have 48, 96, 192, 384 channels."""
 
 
 class repvit_m1_0(RepViT):
-    """6.85 million parameters, 1.108 GMAC at 224 px; P2 to P5 have 56, 112, 224, 448 channels."""
+    """6.85 million parameters, 1.106 GMAC at 224 px; P2 to P5 have 56, 112, 224, 448 channels."""
 
     channels = 56
 
 
 class repvit_m1_1(RepViT):
-    """8.29 million parameters, 1.339 GMAC at 224 px; P2 to P5 have 64, 128, 256, 512 channels."""
+    """8.29 million parameters, 1.337 GMAC at 224 px; P2 to P5 have 64, 128, 256, 512 channels."""
 
     channels = 64
     depths = (2, 2, 12, 2)
 
 
 class repvit_m1_5(RepViT):
-    """14.13 million parameters, 2.276 GMAC at 224 px; P2 to P5 have 64, 128, 256, 512 channels."""
+    """14.13 million parameters, 2.274 GMAC at 224 px; P2 to P5 have 64, 128, 256, 512 channels."""
 
     channels = 64
     depths = (4, 4, 24, 4)
 
 
 class repvit_m2_3(RepViT):
-    """23.05 million parameters, 4.521 GMAC at 224 px; P2 to P5 have 80, 160, 320, 640 channels."""
+    """23.05 million parameters, 4.516 GMAC at 224 px; P2 to P5 have 80, 160, 320, 640 channels."""
 
     channels = 80
     depths = (6, 6, 34, 2)

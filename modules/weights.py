@@ -69,6 +69,14 @@ def authors_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
+def backbone_of(model: nn.Module) -> nn.Module:
+    """The first backbone in `model`, which may be one itself, a detector or a YOLO()."""
+    for module in model.modules():
+        if hasattr(type(module), "feature_channels"):
+            return module
+    raise ValueError(f"there is no backbone of the course in this {type(model).__name__}")
+
+
 PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "0.")
 
 
@@ -161,15 +169,6 @@ def compare(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> Report:
     )
 
 
-def refuse_another_size(name: str, source: str | Path, ours: dict[str, Tensor], report: Report) -> None:
-    """Raise ValueError where fewer than half of the backbone's numbers would be copied."""
-    if 2 * sum(ours[key].numel() for key in report.copied) < sum(value.numel() for value in ours.values()):
-        raise ValueError(
-            f"{source} does not fit this {name}. Load weights into a backbone of the same size and with width=1.0 "
-            f"(at scales m and l of the course's YAML files).\n{report}"
-        )
-
-
 def layers(state: dict[str, Tensor]) -> dict[str, set[str]]:
     """The tensors of every module: {"stem": set(), "stem.conv": {"weight", "bias"}, ...}."""
     found = {}
@@ -224,12 +223,13 @@ def refuse_useless_numbers(source: str | Path, theirs: dict[str, Tensor], names:
         )
 
 
-def backbone_of(model: nn.Module) -> nn.Module:
-    """The first backbone in `model`, which may be one itself, a detector or a YOLO()."""
-    for module in model.modules():
-        if hasattr(type(module), "feature_channels"):
-            return module
-    raise ValueError(f"there is no backbone of the course in this {type(model).__name__}")
+def refuse_another_size(name: str, source: str | Path, ours: dict[str, Tensor], report: Report) -> None:
+    """Raise ValueError where fewer than half of the backbone's numbers would be copied."""
+    if 2 * sum(ours[key].numel() for key in report.copied) < sum(value.numel() for value in ours.values()):
+        raise ValueError(
+            f"{source} does not fit this {name}. Load weights into a backbone of the same size and with width=1.0 "
+            f"(at scales m and l of the course's YAML files).\n{report}"
+        )
 
 
 def load_pretrained(model: nn.Module, source: str | Path) -> Report:

@@ -21,19 +21,6 @@ TAGS = {"setup", "nbval-ignore-output", "raises-exception"}
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
-# Lessons that do not hold these two forms yet. Whoever mends one takes its line away (a line too many fails, too).
-NOT_YET_SHORT = {
-    "05_repvit",
-}
-NOT_YET_FORMATTED = set()
-
-
-def every_lesson_but(names):
-    late = pytest.mark.xfail(strict=True)
-    marked = [pytest.param(path, marks=[late] if path.stem in names else [], id=path.stem) for path in LESSONS]
-    return pytest.mark.parametrize("path", marked)
-
-
 def read(path):
     return nbformat.read(path, as_version=4)
 
@@ -114,7 +101,7 @@ def test_size(path):
     assert path.stat().st_size < 400_000
 
 
-@every_lesson_but(NOT_YET_SHORT)
+@every_lesson
 def test_no_exported_cell_is_long(path):
     """A class grows over several cells: constructor, stages, forward, each with the reason before it."""
     exported = [
@@ -124,7 +111,7 @@ def test_no_exported_cell_is_long(path):
     assert long == {}, "split it: `class X(X):` in a later cell goes on with the class"
 
 
-@every_lesson_but(NOT_YET_FORMATTED)
+@every_lesson
 def test_cells_are_formatted(path):
     """What the lesson shows is what stands in the file, line breaks included."""
     run = subprocess.run(

@@ -1,5 +1,6 @@
 """RepViT: it is the authors' model and timm's, its branches fuse into single convolutions, and wrong use is explained."""
 
+import re
 from copy import deepcopy
 
 import pytest
@@ -16,7 +17,7 @@ from modules.course.measure import gmac, parameters
 from modules.repvit import RepViT, RepViTBlock, ThreeBranches, repvit_m0_6, repvit_m0_9
 from modules.weights import authors_names
 
-# GMAC at 224 px, blocks with SE, and million parameters when fused, from the authors' README.
+# GMAC at 224 px, blocks with SE, and million parameters when fused, all three counted in the authors' code.
 SIZES = {
     "repvit_m0_6": (0.386, 7, 2.468),
     "repvit_m0_9": (0.817, 10, 5.067),
@@ -156,7 +157,10 @@ def test_width_scales_all_channels():
 @pytest.mark.parametrize(
     "make, said",
     [
-        (lambda: repvit_m0_9(0.05), "width=0.05 leaves fewer than 8 channels in P2: use at least 0.09"),
+        (
+            lambda: repvit_m0_9(0.05),
+            "width=0.05: it must be a number that leaves 8 channels or more in P2, such as 0.25",
+        ),
         (lambda: repvit_m0_9(num_classes=-1), "num_classes=-1"),
         (lambda: RepViTBlock(16, 24), "c1=16 and c2=24"),
         (lambda: RepViTBlock(16, 16, 3), "stride=3"),
@@ -165,6 +169,7 @@ def test_width_scales_all_channels():
         (lambda: RepViTBlock(16, 16)(torch.zeros(1, 8, 4, 4)), "c1=16 channels and was fed 8"),
         (lambda: RepViT()(torch.zeros(1, 1, 64, 64)), r"\(1, 1, 64, 64\)"),
         (lambda: RepViT()(torch.zeros(1, 3, 31, 64)), "at least 32x32"),
+        (lambda: RepViT()(torch.zeros(3, 64, 64)), r"\(B, 3, H, W\) .* was fed \(3, 64, 64\)"),
         (lambda: RepViT().classify(torch.zeros(1, 3, 64, 64)), "num_classes=1000"),
         (lambda: YOLO("yolo11n-RepVit.yaml"), "yolo11-RepViT.yaml"),
     ],
@@ -174,8 +179,20 @@ def test_errors_say_what_to_change(make, said):
         make()
 
 
-def test_smallest_width_that_the_error_names_works():
-    assert repvit_m0_9.feature_channels(0.09)[0] == 8
+@pytest.mark.parametrize("width", [0, -1, 0.01, float("nan"), float("inf"), "wide", None, [1], (), 1j], ids=repr)
+@pytest.mark.parametrize("name", SIZES)
+def test_a_width_that_leaves_no_channels(name, width):
+    size = getattr(repvit, name)
+    for make in (size, size.feature_channels):
+        with pytest.raises(ValueError, match=f"^width={re.escape(repr(width))}: it must be a number .* such as 0.25$"):
+            make(width)
+    assert size.feature_channels(0.25)[0] >= 8
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, "ten", None])
+def test_a_number_of_classes_that_is_none(number):
+    with pytest.raises(ValueError, match=f"num_classes={number!r}: give 0 for a backbone"):
+        repvit_m0_6(0.25, num_classes=number)
 
 
 def test_speed_report(capsys):
