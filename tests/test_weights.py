@@ -347,9 +347,9 @@ class Started(Exception):
 
 
 def test_yolo_trains_from_loaded_weights(file, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "REGISTERED", dict(registry.REGISTERED))
     monkeypatch.setattr(registry.tasks, "Small", Small, raising=False)
-    registry.REGISTERED["Small"] = registry.Entry(Small, False)
+    monkeypatch.setitem(registry.REGISTERED, "Small", registry.Entry(Small))
+    registry.KNOWN.add(Small)
     text = (registry.Path(modules.__file__).parent / "cfg" / "yolo11-RepViT.yaml").read_text(encoding="utf-8")
     yaml = tmp_path / "yolo11n-Small.yaml"
     yaml.write_text(text.replace("repvit_m0_9, [width]", "Small, []"), encoding="utf-8")
