@@ -13,7 +13,7 @@ import modules
 from modules.course import contract
 from modules.course.contract import CASES, find
 from modules.course.measure import parameters
-from modules.registry import MODEL_FOLDERS, Entry
+from modules.registry import KNOWN, MODEL_FOLDERS, Entry
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,7 @@ def mine(tmp_path, monkeypatch):
     def write(cls, old, new, repeats=False):
         monkeypatch.setattr(tasks, cls.__name__, cls, raising=False)
         monkeypatch.setitem(contract.REGISTERED, cls.__name__, Entry(cls, repeats))
+        KNOWN.add(cls)
         text = next(MODEL_FOLDERS[-1].glob("yolo11-TinyNet.yaml")).read_text()
         assert old in text
         (tmp_path / "yolo11-Mine.yaml").write_text(text.replace(old, new, 1))

@@ -130,8 +130,9 @@ def test_a_name_without_a_scale_says_which_is_used(name, small_set, monkeypatch,
     monkeypatch.chdir(small_set)
     rows = tasks.yaml_model_load("yolo11-TinyNet.yaml")
     Path("YOLO11M-X.yaml").write_text(yaml.safe_dump({k: rows[k] for k in ("nc", "scales", "backbone", "head")}))
+    capsys.readouterr()
     prepare(name, "set.yaml", "smoke", {})
-    assert ("the name says no scale (" in capsys.readouterr().err) == SCALES[name]
+    assert (f"{name}: no letter after the number picks a scale, so " in capsys.readouterr().err) == SCALES[name]
 
 
 @pytest.mark.parametrize("model", ["yolo11n.yaml", MODEL])

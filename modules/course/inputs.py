@@ -166,17 +166,19 @@ def check_freeze(freeze, rows: list) -> None:
     """Refuse rows to freeze that the model does not have; say what the frozen rows are where it has a backbone's row.
 
     Args:
-        freeze: as Ultralytics takes it: how many rows from the first on, or a list of rows.
+        freeze: as Ultralytics takes it: how many rows from the first on, or a list of rows and of parts such as "0.stem".
         rows: the built model's rows.
     """
     if freeze is None or freeze == 0:
         return
     wanted = range(freeze) if isinstance(freeze, int) else freeze
+    parts = [word for word in wanted if isinstance(word, str) and "." in word]
+    wanted = [int(word.split(".")[0]) if word in parts and word.split(".")[0].isdigit() else word for word in wanted]
     if not all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i < len(rows) for i in wanted) or freeze is True:
         raise InputError(
             f"freeze={freeze}: the model has rows 0 to {len(rows) - 1}. Give how many from the first on, or a list of rows."
         )
-    if len(wanted) == len(rows):
+    if not parts and len(wanted) == len(rows):
         raise InputError(f"freeze={freeze}: these are all rows of the model, so nothing could be trained.")
     if type(rows[1]).__name__ == "FeatureMap":
         last = max(i for i, row in enumerate(rows[:5]) if i == 0 or type(row).__name__ == "FeatureMap")

@@ -104,7 +104,6 @@ def prepare(model=None, data=None, preset: str | None = None, overrides: dict | 
     refuse_what_safe_load_cannot_read(yolo)
     looked_at = look_at_data(data or given.get("data") or FIRE_YAML, yolo.task)
     check_cache(settings, looked_at.yaml)
-    say_the_scale(model, yolo)
     say_what_is_taken_over(settings["pretrained"], yolo, looked_at)
     # Tests say by COURSE_RUNS where their runs go, so that they leave nothing among a learner's own.
     parent = Path(settings.pop("project", None) or os.environ.get("COURSE_RUNS", "runs")).resolve()
@@ -183,15 +182,6 @@ def look_at_data(data, task: str) -> Data:
     if looked_at.problems:
         warn(f"{len(looked_at.problems)} of {sum(looked_at.listed.values())} pictures are left out.")
     return looked_at
-
-
-def say_the_scale(model: str, yolo: YOLO) -> None:
-    """Name the scale that is built where the model's name says none: Ultralytics silently takes the first."""
-    facts = getattr(yolo.model, "yaml", None) or {}
-    scales = facts.get("scales")
-    if isinstance(scales, dict) and not model.endswith(".pt") and facts.get("scale") not in scales:
-        first = next(iter(scales))
-        warn(f"model={model}: the name says no scale ({', '.join(scales)}, small, after the number); {first} is used.")
 
 
 def say_what_is_taken_over(pretrained, yolo: YOLO, data: Data) -> None:
