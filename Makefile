@@ -7,14 +7,14 @@ RUN := .venv/bin/python
 # uv stops where it cannot write its cache, for example where HOME is read-only.
 CACHE = $(shell mkdir -p "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}" 2>/dev/null || echo --no-cache)
 
-.PHONY: help lab train check test test-fast test-colab test-versions modules models lessons results figures data clean
+.PHONY: help lab train check test test-fast test-colab test-versions modules exercises models lessons results figures data clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do printf '  make %-14s %s\n' "$$name" "$$what"; done
 
-lab: $(READY) ## open the course in JupyterLab: copies of the lessons in my/, which git leaves alone
-	@mkdir -p my; for lesson in notebooks/*.ipynb; do copy="my/$${lesson##*/}"; test -e "$$copy" || cp "$$lesson" "$$copy"; done
+lab: $(READY) ## open the course in JupyterLab: copies of lessons and exercises in my/, which git leaves alone
+	@mkdir -p my/exercises; for lesson in notebooks/*.ipynb notebooks/exercises/*.ipynb; do copy="my/$${lesson#notebooks/}"; test -e "$$copy" || cp "$$lesson" "$$copy"; done
 	$(RUN) -m jupyterlab --allow-root --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/my/00_start_here.ipynb
 
 train: $(READY) ## train a detector on the fire set (MODEL=yolo11n-EMO.yaml) and draw what it finds
@@ -39,6 +39,9 @@ test-versions: $(READY) ## the same models with several versions of Ultralytics,
 
 modules: $(READY) ## write modules/*.py from the lessons
 	$(RUN) tools/lessons.py export
+
+exercises: $(READY) ## write the students' notebooks from notebooks/exercises/solutions
+	$(RUN) tools/exercises.py
 
 models: $(READY) ## write modules/cfg/yolo11-*.yaml, one for each backbone
 	$(RUN) -m modules.course.graft

@@ -5,6 +5,9 @@ import tempfile
 
 from tools.lessons import greet_ultralytics, kernel_environment
 
+# Blanks to fill in are no lessons to run: tests/test_exercises.py runs them, without a kernel.
+collect_ignore = ["notebooks/exercises"]
+
 
 def pytest_configure(config):
     if hasattr(config, "workerinput"):

@@ -1,0 +1,97 @@
+"""Say in one line how an answer differs from the right one: which dimension, which type, by which factor."""
+
+import torch
+from torch import nn
+
+
+def difference(got, want, tolerance: float = 1e-4) -> str:
+    """What is wrong with `got`, as "has dimension 1 of 8, not 16"; an empty text where nothing is.
+
+    Tensors, numbers, texts, and dictionaries of them, whose keys name the parts.
+    """
+    if got is None:
+        return "returns None: is a `return` missing?"
+    if isinstance(want, dict):
+        if not isinstance(got, dict):
+            return f"returns a {type(got).__name__}, not what is asked for"
+        for name, part in want.items():
+            if fault := difference(got[name], part, tolerance):
+                return f"{name} {fault}"
+        return ""
+    if isinstance(want, torch.Tensor):
+        if not isinstance(got, torch.Tensor):
+            return f"returns a {type(got).__name__}, not a tensor"
+        return shape_fault(got, want) or type_fault(got, want) or number_fault(got.detach(), want.detach(), tolerance)
+    if isinstance(want, float) and isinstance(got, (int, float)):
+        return "" if abs(got - want) <= tolerance * abs(want) else f"is {got:.6g}, not {want:.6g}"
+    return "" if got == want else f"is {got}, not {want}"
+
+
+def shape_fault(got: torch.Tensor, want: torch.Tensor) -> str:
+    """Which dimension is wrong."""
+    a, b = tuple(got.shape), tuple(want.shape)
+    if a == b:
+        return ""
+    if len(a) != len(b):
+        return f"has {len(a)} dimensions, {a}, not {len(b)}, {b}"
+    if sorted(a) == sorted(b):
+        return f"has its dimensions in another order: {a}, not {b}"
+    first = next(i for i, (m, n) in enumerate(zip(a, b)) if m != n)
+    return f"has dimension {first} of {a[first]}, not {b[first]}: {a}, not {b}"
+
+
+def type_fault(got: torch.Tensor, want: torch.Tensor) -> str:
+    """Whether the numbers have another type."""
+    if got.dtype == want.dtype:
+        return ""
+    return f"has dtype {str(got.dtype).removeprefix('torch.')}, not {str(want.dtype).removeprefix('torch.')}"
+
+
+def number_fault(got: torch.Tensor, want: torch.Tensor, tolerance: float) -> str:
+    """How numbers of the right shape and type differ."""
+    if close(got, want, tolerance):
+        return ""
+    if not got.is_floating_point():
+        return f"differs in {(got != want).float().mean():.0%} of the numbers"
+    if not got.isfinite().all():
+        return "holds NaN or infinity"
+    factor = ((got * want).sum() / want.square().sum()).item()
+    if abs(factor) > 1e-3 and close(got, factor * want, tolerance * abs(factor)):
+        return f"is {factor:.3g} times what it should be"
+    if close(got.flatten().sort().values, want.flatten().sort().values, tolerance):
+        return "has the right numbers in the wrong places"
+    if want.ndim == 4 and min(want.shape[2:]) > 4 and close(got[..., 2:-2, 2:-2], want[..., 2:-2, 2:-2], tolerance):
+        return "is right inside and wrong at the border of the map"
+    off = (got - want).abs()
+    share = (off > tolerance * want.abs().max()).float().mean()
+    return f"differs in {share:.0%} of the numbers, by up to {off.max():.2g}"
+
+
+def close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
+    """Whether no number differs by more than `tolerance` of the largest one."""
+    if not a.is_floating_point():
+        return torch.equal(a, b)
+    return bool((a - b).abs().max() <= tolerance * b.abs().max().clamp(min=1e-12))
+
+
+def same(a, b) -> bool:
+    """Whether two inputs of a function hold the same: tensors, modules, plain values."""
+    if isinstance(a, torch.Tensor):
+        return a.shape == b.shape and torch.equal(a, b)
+    if isinstance(a, nn.Module):
+        parts, others = a.state_dict(), b.state_dict()
+        return parts.keys() == others.keys() and all(same(parts[name], others[name]) for name in parts)
+    return callable(a) or a == b
+
+
+def shapes(args) -> str:
+    """The inputs of a case in words: shapes of tensors, names of modules, plain values."""
+    words = []
+    for value in args:
+        if isinstance(value, torch.Tensor):
+            words.append(str(tuple(value.shape)) + (" in float64" if value.dtype == torch.float64 else ""))
+        elif isinstance(value, nn.Module):
+            words.append(str(value) if len(str(value)) < 90 else type(value).__name__)
+        else:
+            words.append(str(value))
+    return ", ".join(words)

@@ -1,0 +1,176 @@
+"""The exercises of the course, by lesson: what is right, on which inputs it is tried, and the typical wrong answers.
+
+Three kinds: FillIn (write a function), Predict (say a shape or number before the cell that shows it) and Design (choose
+something that keeps within limits).
+"""
+
+import copy
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from modules.course.compare import difference, same, shapes
+
+LESSONS = sorted(path.stem.removeprefix("lesson_") for path in Path(__file__).parent.glob("lesson_*.py"))
+
+
+def find(number: str) -> "FillIn | Predict | Design":
+    """The exercise "02.3". Raises ValueError for a number that no exercise has."""
+    lesson = str(number).partition(".")[0]
+    if lesson not in LESSONS:
+        raise ValueError(f"no exercise {number!r}: the lessons with exercises are {', '.join(LESSONS)}")
+    exercises = importlib.import_module(f"{__name__}.lesson_{lesson}").EXERCISES
+    if number not in exercises:
+        raise ValueError(f"no exercise {number!r}: lesson {lesson} has {', '.join(exercises)}")
+    return exercises[number]
+
+
+@dataclass(frozen=True)
+class FillIn:
+    """Write a function that does what `reference` does.
+
+    Args:
+        reference: the right function.
+        cases: makes the inputs, a tuple for each call; random numbers come from torch.
+        hints: two, the second says more.
+        wrong: typical wrong functions, by the line that tells the learner what happened.
+        call: `call(function, *inputs)` gives what is compared, where that is not just `function(*inputs)`.
+        tolerance: how much a number may differ, in units of the largest one.
+    """
+
+    reference: Callable
+    cases: Callable[[], list[tuple]]
+    hints: tuple[str, str]
+    wrong: dict[str, Callable] = field(default_factory=dict)
+    call: Callable = lambda function, *inputs: function(*inputs)
+    tolerance: float = 1e-4
+
+    def fault(self, answer: object) -> str:
+        """What is wrong with the learner's function, in one line; an empty text where it is right."""
+        if not callable(answer):
+            return f"this is a {type(answer).__name__}: give the function itself, without calling it"
+        cases = self.cases()
+        with torch.no_grad():
+            wanted = [self.call(self.reference, *copy.deepcopy(case)) for case in cases]
+            found = [self.run(answer, case) for case in cases]
+            faults = [error or difference(got, want, self.tolerance) for (got, error), want in zip(found, wanted)]
+            if not any(faults):
+                return ""
+            if "is not written yet" in faults:
+                return "is not written yet: replace `raise NotImplementedError`"
+            named = self.named([got for got, _ in found], cases)
+        return named or self.pattern(cases, faults)
+
+    def run(self, function: Callable, case: tuple) -> tuple:
+        """(what the function gives, what went wrong while it ran)."""
+        inputs = copy.deepcopy(case)
+        try:
+            got = self.call(function, *inputs)
+        except NotImplementedError:
+            return None, "is not written yet"
+        except Exception as error:
+            line = next(iter(str(error).strip().splitlines()), "")
+            return None, f"raises {type(error).__name__}: {line[:120]}"
+        if not all(map(same, inputs, case)):
+            return got, "changes its input in place: make something new, the caller still needs the input"
+        return got, ""
+
+    def named(self, found: list, cases: list[tuple]) -> str:
+        """The line of the typical wrong answer that gives the same on every input, if there is one."""
+        if any(got is None for got in found):
+            return ""
+        for line, function in self.wrong.items():
+            outcomes = [self.run(function, case) for case in cases]
+            if any(error for _, error in outcomes):
+                continue
+            if not any(difference(got, other, self.tolerance) for got, (other, _) in zip(found, outcomes)):
+                return line
+        return ""
+
+    @staticmethod
+    def pattern(cases: list[tuple], faults: list[str]) -> str:
+        """The first fault, and which inputs have none."""
+        maps = [next((v for v in case if isinstance(v, torch.Tensor) and v.ndim == 4), None) for case in cases]
+        failed = [bool(fault) for fault in faults]
+        case, fault = next((case, fault) for case, fault in zip(cases, faults) if fault)
+        line = f"{fault} (input {shapes(case)})"
+        if not all(failed) and all(m is not None for m in maps):
+            if failed == [m.shape[2] != m.shape[3] for m in maps]:
+                return f"right on square maps only: {line}"
+            if failed == [len(m) > 1 for m in maps]:
+                return f"right for a batch of one only: {line}"
+        return line
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Say a value before the cell that shows it.
+
+    Args:
+        value: computes the right one.
+        hints: two, the second says more.
+        wrong: typical wrong values, by the line that tells the learner what was overlooked.
+    """
+
+    value: Callable[[], object]
+    hints: tuple[str, str]
+    wrong: dict[str, object] = field(default_factory=dict)
+
+    def fault(self, answer: object) -> str:
+        """What was overlooked, in one line; an empty text where the prediction is right. Never the right value."""
+        if answer is None:
+            return "no prediction yet: put it in the place of None"
+        right = self.value()
+        answer = tuple(answer) if isinstance(answer, (list, torch.Size)) else answer
+        for line, value in self.wrong.items():
+            if self.equal(answer, value):
+                return line
+        if isinstance(right, tuple):
+            if not isinstance(answer, tuple) or len(answer) != len(right):
+                return f"a tuple of {len(right)} numbers is asked for, and this is {answer!r}"
+        elif not isinstance(answer, (int, float)):
+            return f"a number is asked for, and this is {answer!r}"
+        if self.equal(answer, right):
+            return ""
+        if isinstance(right, tuple):
+            places = [str(i) for i, (a, b) in enumerate(zip(answer, right)) if a != b]
+            return f"not right in place {' and '.join(places)}, counted from 0"
+        return "too small" if answer < right else "too large"
+
+    @staticmethod
+    def equal(a: object, b: object) -> bool:
+        return abs(a - b) <= 0.005 * abs(b) if isinstance(b, float) and isinstance(a, (int, float)) else a == b
+
+
+@dataclass(frozen=True)
+class Design:
+    """Choose something that keeps within limits.
+
+    Args:
+        measure: {"parameters": 18240, ...} of an answer. It may raise what the course's modules raise.
+        limits: {"parameters": ("at most", 20_000), ...}.
+        hints: two, the second says more.
+        wrong: answers that break a limit, by a part of the line that says so.
+    """
+
+    measure: Callable[[object], dict[str, float]]
+    limits: dict[str, tuple[str, float]]
+    hints: tuple[str, str]
+    wrong: dict[str, object] = field(default_factory=dict)
+
+    def fault(self, answer: object) -> str:
+        """Which limits are broken, and by how much; an empty text where none is."""
+        if answer is None:
+            return "no design yet: put it in the place of None"
+        try:
+            measured = self.measure(answer)
+        except (TypeError, ValueError) as error:
+            return f"cannot be built: {error}"
+        broken = []
+        for name, (sense, bound) in self.limits.items():
+            if measured[name] > bound if sense == "at most" else measured[name] < bound:
+                broken.append(f"{measured[name]:,.6g} {name}, allowed are {sense} {bound:,.6g}")
+        return "; ".join(broken)

@@ -1,0 +1,231 @@
+"""Exercises: solutions get full marks, untouched notebooks none, and typical wrong answers the line meant for them."""
+
+import importlib
+import json
+
+import nbformat
+import pytest
+import torch
+import torch.nn.functional as F
+
+from modules.course import exercises
+from modules.course.exercise_bank import LESSONS, Design, FillIn, Predict, find
+from modules.course.exercises import check, hint, solution
+from tools import exercises as students
+from tools import lessons
+
+EXERCISES = {
+    number: exercise
+    for lesson in LESSONS
+    for number, exercise in importlib.import_module(f"modules.course.exercise_bank.lesson_{lesson}").EXERCISES.items()
+}
+NOTEBOOKS = sorted(students.SOLUTIONS.glob("*.ipynb"))
+
+
+@pytest.fixture(autouse=True)
+def new_learner(monkeypatch):
+    monkeypatch.setattr(exercises, "tried", set())
+    monkeypatch.setattr(exercises, "hinted", {})
+
+
+def cells(path):
+    return nbformat.read(path, as_version=4).cells
+
+
+def marks(notebook_cells):
+    """{"02.1": 2, ...}: run the cells in one namespace as a grader does, and go on after an error."""
+    namespace, earned = {}, {}
+    for cell in notebook_cells:
+        if cell.cell_type != "code" or "setup" in cell.metadata.get("tags", []):
+            continue
+        facts = cell.metadata.get("nbgrader", {})
+        try:
+            exec(cell.source, namespace)
+            points = facts.get("points", 0)
+        except Exception:
+            points = 0
+        if facts.get("grade"):
+            earned[facts["grade_id"].removeprefix("check-").replace("-", ".")] = points
+    return earned
+
+
+def with_hidden_tests(path):
+    """The cells of a student's notebook, those that check in the form that the grader has."""
+    hidden = {cell.metadata.nbgrader.grade_id: cell for cell in cells(path) if "nbgrader" in cell.metadata}
+    for cell in cells(students.STUDENTS / path.name):
+        facts = cell.metadata.get("nbgrader", {})
+        yield hidden[facts["grade_id"]] if facts.get("grade") else cell
+
+
+# ------------------------------------------------------------------------------------------------------- notebooks
+def test_every_lesson_with_exercises_has_its_notebook():
+    assert [path.stem[:2] for path in NOTEBOOKS] == LESSONS
+    assert all((lessons.NOTEBOOKS / path.name).exists() for path in NOTEBOOKS)
+
+
+def test_student_notebooks_are_what_the_solutions_give():
+    assert students.write(check=True) == [], "run: make exercises"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_form_of_a_notebook(path):
+    source, given = cells(path), cells(students.STUDENTS / path.name)
+    grade_ids = [cell.metadata.nbgrader.grade_id for cell in source if "nbgrader" in cell.metadata]
+    expected = [
+        f"{kind}-{n.replace('.', '-')}" for n in EXERCISES if n[:2] == path.stem[:2] for kind in ("answer", "check")
+    ]
+    assert grade_ids == expected
+    assert lessons.badge(students.STUDENTS / path.name) in source[0].source
+    assert source[1].source == lessons.setup_cell()
+    assert not any("### " in cell.source for cell in given if cell.cell_type == "code")
+    assert not any(cell.get("outputs") for cell in source + given)
+    for cell in source:
+        assert "### BEGIN SOLUTION" in cell.source or not cell.metadata.get("nbgrader", {}).get("solution")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_solutions_get_full_marks_and_untouched_notebooks_none(path):
+    full = {n: 2 for n in EXERCISES if n[:2] == path.stem[:2]}
+    assert marks(cells(path)) == full
+    assert marks(with_hidden_tests(path)) == dict.fromkeys(full, 0)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_untouched_notebook_runs_to_its_end(path, capsys):
+    namespace = {}
+    for cell in cells(students.STUDENTS / path.name):
+        if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", []):
+            exec(cell.source, namespace)
+    said = capsys.readouterr().out
+    assert all(f"{n} not yet: " in said for n in EXERCISES if n[:2] == path.stem[:2])
+
+
+def test_half_a_region_is_an_error():
+    cell = nbformat.v4.new_code_cell("def f():\n    ### BEGIN SOLUTION\n    return 1")
+    with pytest.raises(students.Problem, match="without its other half"):
+        students.student(nbformat.v4.new_notebook(cells=[cell]))
+
+
+# ---------------------------------------------------------------------------------------------- typical wrong answers
+@pytest.mark.parametrize("number", EXERCISES)
+def test_wrong_answers_get_the_line_meant_for_them(number):
+    exercise = find(number)
+    assert len(exercise.hints) == 2 and exercise.wrong
+    for line, answer in exercise.wrong.items():
+        fault = exercise.fault(answer)
+        assert line in fault if isinstance(exercise, Design) else line == fault
+
+
+@pytest.mark.parametrize("number", [n for n, exercise in EXERCISES.items() if isinstance(exercise, FillIn)])
+def test_the_reference_is_right_with_any_seed(number):
+    for seed in range(5):
+        assert check(number, find(number).reference, seed=seed)
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_kinds_and_number_of_wrong_answers(lesson):
+    mine = [exercise for number, exercise in EXERCISES.items() if number[:2] == lesson]
+    assert {type(exercise) for exercise in mine} == {FillIn, Predict, Design}
+    assert sum(len(exercise.wrong) for exercise in mine) >= 4
+
+
+def partition(x, window):
+    return find("02.2").reference(x, window)
+
+
+def squares_only(x, window):
+    """Takes the number of groups down for the one across."""
+    B, C, H, W = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(B, window, H // window, window, H // window, C)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(-1, window * window, C)
+
+
+@pytest.mark.parametrize(
+    "answer, line",
+    [
+        (lambda x, window: None, "returns None: is a `return` missing?"),
+        (lambda x, window: partition(x, window).tolist(), "returns a list, not a tensor"),
+        (lambda x, window: partition(x, window).float(), "has dtype float32, not float64"),
+        (lambda x, window: 2 * partition(x, window), "is 2 times what it should be"),
+        (lambda x, window: partition(x.zero_(), window), "changes its input in place"),
+        (lambda x, window: partition(x, window).flatten(0, 1), "has 2 dimensions, (16, 1), not 3, (4, 4, 1)"),
+        (lambda x, window: partition(x, window)[:1], "has dimension 0 of 1, not 4: (1, 4, 1), not (4, 4, 1)"),
+        (lambda x, window: partition(x, window).mT, "has its dimensions in another order: (4, 1, 4), not (4, 4, 1)"),
+        (lambda x, window: partition(x, window).flip(0), "has the right numbers in the wrong places"),
+        (lambda x, window: partition(x, window) / 0, "holds NaN or infinity"),
+        (lambda x, window: partition(x[:1], window), "right for a batch of one only: has dimension 0 of 4, not 8"),
+        (squares_only, "right on square maps only: raises RuntimeError"),
+        (lambda x, window: partition(x), "raises TypeError"),
+        (partition(torch.zeros(1, 1, 2, 2), 2), "this is a Tensor: give the function itself"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_check_says_about_other_faults(answer, line, capsys):
+    assert not check("02.2", answer)
+    assert line in capsys.readouterr().out
+
+
+def test_border_of_a_map_is_named():
+    from modules.course.compare import difference
+
+    x = torch.randn(1, 1, 9, 9)
+    kernel = torch.randn(1, 1, 3, 3)
+    padded = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), kernel)
+    assert difference(padded, F.conv2d(x, kernel, padding=1)) == "is right inside and wrong at the border of the map"
+
+
+def test_predictions_never_give_the_value_away():
+    for number, exercise in EXERCISES.items():
+        if isinstance(exercise, Predict):
+            right = exercise.value()
+            wrong = tuple(1 for _ in right) if isinstance(right, tuple) else -1
+            for answer in (None, "text", wrong):
+                assert str(right) not in exercise.fault(answer)
+            assert exercise.fault(right) == ""
+
+
+# ------------------------------------------------------------------------------------------------- hints and solutions
+def test_hints_come_one_by_one(capsys):
+    hint("02.2")
+    first = capsys.readouterr().out
+    hint("02.2")
+    second = capsys.readouterr().out
+    assert (
+        "hint 1 of 2" in first and "hint 2 of 2" not in first and second.startswith(first) and "hint 2 of 2" in second
+    )
+
+
+def test_solution_comes_after_a_try_only(capsys):
+    solution("02.2")
+    assert "try it first" in capsys.readouterr().out
+    check("02.2", partition)
+    solution("02.2")
+    text = capsys.readouterr().out
+    assert "def window_partition" in text and "permute(0, 2, 4, 1, 3, 5)" in text and "###" not in text
+
+
+def test_solution_without_the_folder(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(exercises, "SOLUTIONS", tmp_path)
+    check("02.1", (18, 49, 160))
+    solution("02.1")
+    assert "comes without solutions" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", ["02.99", "77.1", "window", 2.2])
+def test_unknown_numbers_say_what_there_is(number):
+    with pytest.raises(ValueError, match="no exercise"):
+        check(number, None)
+
+
+def test_nbval_leaves_these_notebooks_alone():
+    from conftest import collect_ignore
+
+    assert "notebooks/exercises" in collect_ignore
+    assert not any("exercises" in str(path) for path in lessons.lessons())
+
+
+def test_grade_cells_ask_for_other_inputs_than_the_learner_saw():
+    for path in NOTEBOOKS:
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["metadata"].get("nbgrader", {}).get("grade"):
+                assert "seed=1" in "".join(cell["source"])

@@ -1,0 +1,79 @@
+"""Write the students' notebooks from the solutions: notebooks/exercises/solutions/*.ipynb -> notebooks/exercises/*.ipynb.
+
+python tools/exercises.py            write them
+python tools/exercises.py --check    say which are out of date, write nothing
+
+A solution notebook is one of nbgrader's: `### BEGIN SOLUTION` to `### END SOLUTION` and `### BEGIN HIDDEN TESTS` to
+`### END HIDDEN TESTS` are what a student does not get.
+"""
+
+import argparse
+import copy
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)
+
+from tools.fold import Problem  # noqa: E402
+from tools.lessons import clean  # noqa: E402
+
+STUDENTS = ROOT / "notebooks" / "exercises"
+SOLUTIONS = STUDENTS / "solutions"
+REGION = r"^( *)### BEGIN {0}\n.*?^ *### END {0}(?:\n|\Z)"
+SOLUTION = re.compile(REGION.format("SOLUTION"), re.M | re.S)
+HIDDEN = re.compile(REGION.format("HIDDEN TESTS"), re.M | re.S)
+
+
+def stub(region: re.Match) -> str:
+    """What stands in the place of a solution: inside a function an error, at the top of a cell nothing."""
+    return f"{region[1]}raise NotImplementedError\n" if region[1] else ""
+
+
+def student(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A solution notebook without its solutions and hidden tests.
+
+    Raises:
+        Problem: a region has a beginning without an end, or an end without a beginning.
+    """
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.source = HIDDEN.sub("", SOLUTION.sub(stub, cell.source))
+            cell.outputs, cell.execution_count = [], None
+        if left := re.search(r"### (?:BEGIN|END) .+", cell.source):
+            raise Problem(f"{left[0]!r} is without its other half, in a cell that begins {cell.source[:40]!r}")
+    return clean(notebook)
+
+
+def write(check: bool = False) -> list[str]:
+    """Write the students' notebooks, or with `check` only name those that differ. Returns their names."""
+    different = []
+    for path in sorted(SOLUTIONS.glob("[0-9][0-9]_*.ipynb")):
+        text = nbformat.writes(student(nbformat.read(path, as_version=4))) + "\n"
+        target = STUDENTS / path.name
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            different.append(target.name)
+            if not check:
+                target.write_text(text, encoding="utf-8", newline="\n")
+        state = "out of date" if check and target.name in different else "ok"
+        print(f"{state}  {target.relative_to(ROOT).as_posix()}")
+    return different
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail where a notebook is out of date")
+    given = parser.parse_args()
+    try:
+        return 1 if write(given.check) and given.check else 0
+    except Problem as problem:
+        sys.exit(f"exercises: {problem}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
