@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 # uv stops where it cannot write its cache, for example where HOME is read-only.
 CACHE = $(shell mkdir -p "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}" 2>/dev/null || echo --no-cache)
 
-.PHONY: help lab train check test test-fast test-colab test-versions modules exercises models lessons results figures data clean
+.PHONY: help lab train check test test-fast test-render test-colab test-versions modules exercises models lessons results figures data clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -34,6 +34,9 @@ test-fast: $(READY) ## a minute of tests: the form of lessons, the house, the qu
 test-colab: $(READY) ## all lessons as on Colab: its ipykernel and ipywidgets, a fresh clone (needs a writable /content)
 	$(RUN) tools/colab.py
 
+test-render: $(READY) ## the tests of what makes the fire set, without Blender
+	$(RUN) -m pytest -n 2 datasets/render/tests
+
 test-versions: $(READY) ## the same models with several versions of Ultralytics, each in its own environment (long)
 	$(RUN) tests/versions/run.py
 
@@ -56,7 +59,7 @@ figures: $(READY) ## draw figures/ anew
 	@for drawing in figures/*.py; do echo "$$drawing"; $(RUN) "$$drawing" || exit 1; done
 
 data: $(READY) ## make the fire set anew (fetches Blender's panoramas, 400 MB)
-	$(RUN) -m uv pip install --python .venv/bin/python -e '.[render]'
+	$(RUN) -m uv pip install --python .venv/bin/python -r datasets/render/requirements.txt
 	$(RUN) datasets/render/make_fire_set.py
 	$(RUN) figures/fire_set.py
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RENDER = Path(__file__).resolve().parents[1] / "datasets" / "render"
+RENDER = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(RENDER))
 
 import bake  # noqa: E402

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "datasets" / "render"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import check  # noqa: E402
 import masks  # noqa: E402

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RENDER = Path(__file__).resolve().parents[1] / "datasets" / "render"
+RENDER = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(RENDER))
 
 import compose  # noqa: E402
