@@ -1,4 +1,8 @@
-"""Run the trainings that results/runs.csv lacks, one after the other. May be killed at any time, and started again."""
+"""Run the trainings that results/runs.csv lacks. May be killed at any time, and started again.
+
+Several processes may share the work, each with threads of its own (COURSE_THREADS): each takes a training that no other
+has begun.
+"""
 
 import copy
 import csv
@@ -61,22 +65,27 @@ def status(*names: str) -> None:
 # ------------------------------------------------------------------------------------------------------------- running
 def run_missing(*names: str) -> None:
     """Run all planned trainings that are missing or stale, or those with these names."""
+    missing = [key for key, why in look(names).items() if why]
+    begun, done = time.monotonic(), 0
+    for i, (name, seed) in enumerate(missing):
+        each = (time.monotonic() - begun) / 60 / max(done, 1)
+        left = f", about {each * (len(missing) - i):.0f} minutes left" if done else ""
+        print(f"[{i + 1} of {len(missing)}{left}] {name}, seed {seed}", flush=True)
+        done += run_unless_taken(MODELS[name], seed)
+
+
+def run_unless_taken(model: Model, seed: int) -> bool:
+    """Run one training, unless another process is at it or has just finished it."""
+    name = f"{model.name}-{seed}"
     WORK.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(WORK / "lock", timeout=0):
-            run_all([key for key, why in look(names).items() if why])
+        with FileLock(WORK / f"{name}.lock", timeout=0):
+            if missing := look((name,))[model.name, seed]:
+                run_one(model, seed)
+            return bool(missing)
     except Timeout:
-        raise InputError("another process is running the trainings; `python -m results` says how far it is.") from None
-
-
-def run_all(missing: list[tuple[str, int]]) -> None:
-    begun = time.monotonic()
-    for done, (name, seed) in enumerate(missing):
-        left = (
-            f", about {(time.monotonic() - begun) / done * (len(missing) - done) / 60:.0f} minutes left" if done else ""
-        )
-        print(f"[{done + 1} of {len(missing)}{left}] {name}, seed {seed}", flush=True)
-        run_one(MODELS[name], seed)
+        print(f"{name}: another process is running it", flush=True)
+        return False
 
 
 def run_one(model: Model, seed: int) -> None:
@@ -164,7 +173,8 @@ def curve_row(name: str, seed: int, epoch: dict) -> dict:
 
 def replace_rows(file: str, columns: tuple[str, ...], name: str, seed: int, rows: list[dict]) -> None:
     """Put these rows in the place of those that the file has of this training, in the order of the plan."""
-    others = [row for row in results.read(file) if (row["name"], row["seed"]) != (name, str(seed))]
     place = {model: i for i, model in enumerate(MODELS)}
-    every = sorted([*others, *rows], key=lambda row: (place.get(row["name"], len(place)), int(row["seed"])))
-    results.write(file, columns, every)
+    with FileLock(WORK / f"{file}.lock"):
+        others = [row for row in results.read(file) if (row["name"], row["seed"]) != (name, str(seed))]
+        every = sorted([*others, *rows], key=lambda row: (place.get(row["name"], len(place)), int(row["seed"])))
+        results.write(file, columns, every)

@@ -145,11 +145,17 @@ def test_a_stale_row_is_run_again(quick, scratch):
     assert len(quick) == 2 and (scratch / "runs.csv").read_text().count("yolo11n-TinyNet") == 1
 
 
-def test_a_second_runner_says_that_one_is_at_work(scratch, quick, capsys):
+def test_two_runners_share_the_work(scratch, quick, capsys):
     (scratch / "runs").mkdir()
-    with FileLock(scratch / "runs" / "lock"):
-        assert main(["run"]) == 2
-    assert "another process is running the trainings" in capsys.readouterr().err and quick == []
+    with FileLock(scratch / "runs" / "yolo11n-TinyNet-1.lock"):
+        assert main(["run", "yolo11n-TinyNet"]) == 0
+    assert "yolo11n-TinyNet-1: another process is running it" in capsys.readouterr().out
+    assert quick == ["yolo11n-TinyNet-0", "yolo11n-TinyNet-2"]
+
+
+def test_what_another_runner_has_just_finished_is_not_run_again(scratch, quick):
+    main(["run", "yolo11n-TinyNet-0"])
+    assert run.run_unless_taken(MODELS["yolo11n-TinyNet"], 0) is False and len(quick) == 1
 
 
 def test_what_is_not_planned_is_named(scratch, capsys):
