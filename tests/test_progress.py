@@ -11,9 +11,10 @@ from nbclient import NotebookClient
 from torch import nn
 from ultralytics.utils.torch_utils import select_device
 
-from modules.course import progress, threads
+from modules.course import progress, results, threads
 from modules.course.fit import fast_memory_order, validate_seldom
 from modules.course.judge import choose_threshold
+from modules.course.presets import PRESETS
 from modules.course.progress import words
 from modules.course.report import reason, usual
 
@@ -76,17 +77,24 @@ def test_the_reason_of_a_threshold(settings, threshold, score, said):
     assert said in reason(Facts(settings=settings), run)
 
 
+LAPTOP = PRESETS["laptop"].settings()
+
+
 @pytest.mark.parametrize(
-    "preset, model, said",
+    "model, settings, said",
     [
-        ("laptop", "yolo11n-EMO", "usual for yolo11n-EMO with preset laptop: mAP50 0.60 to 0.66"),
-        ("gpu", "yolo11n-EMO", ""),
-        ("laptop", "yolo11s-EMO", ""),
+        ("yolo11n-EMO", LAPTOP, "usual for yolo11n-EMO after such a training: mAP50 0.60 to 0.66 (2 in"),
+        ("yolo11n-TinyNet", LAPTOP, "usual for yolo11n-TinyNet after such a training: mAP50 0.71 (1 in"),
+        ("yolo11n-EMO", PRESETS["gpu"].settings(), ""),
+        ("yolo11n-EMO", {**LAPTOP, "epochs": 3}, ""),
+        ("yolo11s-EMO", LAPTOP, ""),
     ],
 )
-def test_what_is_usual_is_said_where_it_is_known(preset, model, said, tmp_path):
-    (tmp_path / "usual.csv").write_text("preset,model,low,high\nlaptop,yolo11n-EMO,0.6,0.66\n")
-    assert usual(preset, model, tmp_path / "usual.csv") == said
+def test_what_is_usual_is_said_where_the_comparison_trained_the_same(model, settings, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    rows = "yolo11n-EMO,0,0.6\nyolo11n-EMO,1,0.66\nyolo11n-TinyNet,0,0.71\n"
+    (tmp_path / "runs.csv").write_text(f"name,seed,mAP50\n{rows}")
+    assert usual(model, settings).startswith(said) and bool(usual(model, settings)) == bool(said)
 
 
 @pytest.fixture

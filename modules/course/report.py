@@ -1,24 +1,27 @@
 """The last lines of a training: what its scores mean, what is usual, and from which confidence on boxes are drawn."""
 
-import csv
 from pathlib import Path
 
 from .errors import shown
+from .fire import FIRE_YAML
 from .job import Job
 from .judge import SURE, USUAL
+from .presets import PRESETS
+from .results import trained
 from .resume import Run
-
-USUAL_SCORES = Path(__file__).with_name("usual.csv")  # mAP50 on the fire set, from lowest to highest of several trials
 
 
 def report(job: Job, run: Run) -> str:
     """What to say about a run after its scores, a line each."""
     objects = "fires" if list(job.data.names.values()) == ["fire"] else "objects"
     matched, labelled = run.found
+    whole_fire_set = (
+        Path(job.data.yaml).resolve() == FIRE_YAML.resolve() and job.parts["train"] == job.data.pictures["train"]
+    )
     lines = [
         f"precision: of the boxes found, how many are right. recall: of the labelled {objects}, how many are found.",
         "mAP50: both in one number, over all confidence thresholds; a box is right from an IoU of 0.5 on.",
-        usual(job.preset.name, Path(job.model).stem) if objects == "fires" else "",
+        usual(Path(job.model).stem, job.settings) if whole_fire_set else "",
         f"threshold {run.threshold:.2f}: {reason(job, run)}. predict and track use it with these weights.",
         f"weights  {shown(run.weights)}",
         f"picture  {shown(run.picture)}",
@@ -38,12 +41,14 @@ def reason(job: Job, run: Run) -> str:
     return f"the confidence with the highest F1 on these {run.validated} pictures"
 
 
-def usual(preset: str, model: str, table: Path = USUAL_SCORES) -> str:
-    """`usual: mAP50 0.60 to 0.66`, if trials of this preset and model are noted in the table."""
-    with table.open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if (row["preset"], row["model"]) == (preset, model):
-                return (
-                    f"usual for {model} with preset {preset}: mAP50 {float(row['low']):.2f} to {float(row['high']):.2f}"
-                )
-    return ""
+def usual(model: str, settings: dict) -> str:
+    """`usual: mAP50 0.60 to 0.66`, where the course's comparison trained this model with the same settings."""
+    recipe = PRESETS["results"].settings()
+    found = trained([model]).get(model)
+    if not found or {key: settings.get(key) for key in recipe} != recipe:
+        return ""
+    low, high = found.of("mAP50").min(), found.of("mAP50").max()
+    scores = f"{low:.2f} to {high:.2f}" if len(found.seeds) > 1 else f"{low:.2f}"
+    return (
+        f"usual for {model} after such a training: mAP50 {scores} ({len(found.seeds)} in the comparison of lesson 08)"
+    )
