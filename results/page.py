@@ -1,6 +1,8 @@
-"""Write results/README.md and its figure from the csv files."""
+"""Write results/README.md, its figure, and the table in the course's README.md from the csv files."""
 
 import hashlib
+import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 
@@ -28,6 +30,10 @@ GMAC are those of the fused network at the size of the recipe.
 """
 
 
+FRONT = Path(__file__).parents[1] / "README.md"
+IN_FRONT = re.compile(r"(?<=<!-- comparison: python -m results page -->\n\n).*?(?=\n\n<!-- /comparison -->)", re.DOTALL)
+
+
 def number_of_csv() -> str:
     """A number for what the page is made from."""
     path = results.RESULTS / "runs.csv"
@@ -35,7 +41,8 @@ def number_of_csv() -> str:
 
 
 def write_page() -> None:
-    """Write the page and the figure."""
+    """Write the page, the table in the course's README, and the figure."""
+    FRONT.write_text(front(), encoding="utf-8")
     (results.RESULTS / "README.md").write_text(page(), encoding="utf-8")
     with plt.rc_context():
         style()
@@ -48,6 +55,12 @@ def page() -> str:
     ablations = {name for name, model in results.trained().items() if results.is_ablation(model)}
     bases = {model.against for name, model in results.trained().items() if name in ablations}
     return PAGE.format(table=results.table().markdown(), ablations=results.table(ablations | bases).markdown())
+
+
+def front() -> str:
+    """The course's README with today's table in it."""
+    table = results.table().without("mAP50-95").markdown()
+    return IN_FRONT.sub(lambda _: table, FRONT.read_text(encoding="utf-8"))
 
 
 def draw() -> plt.Figure:

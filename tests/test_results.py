@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from PIL import Image
 
 from modules.course import results
 from modules.course.fire import fire_pictures
 from modules.course.measure import gmac
-from results import run, validity
+from results import page, run, validity
 from results.__main__ import main
 from results.plan import ABLATIONS, MAIN, MODELS, ORDER
 from results.variants import RevCol_1, RevCol_2, iRMB_contiguous, revcol_tiny
@@ -41,6 +42,8 @@ def test_plan_begins_with_one_seed_of_every_main_model_and_has_no_training_twice
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_every_model_of_the_plan_builds_and_differs_from_its_base(model, tmp_path):
     numbers = validity.numbers_of(model.rows())
+    for row in results.read("runs.csv"):
+        assert row["name"] != model.name or not validity.why_stale(row, numbers), f"`make results` for {model.name}"
     assert all(math.isfinite(float(number)) for number in numbers["outputs"].split())
     if model.swap:
         base = MODELS[model.base].rows()
@@ -237,6 +240,14 @@ def test_tables_are_sorted_and_say_how_many_seeds(scratch):
     first, second = text.splitlines()[1:3]
     assert first.startswith("yolo11n-EMO ") and second.split()[:5] == ["yolo11n", "2", "0.510", "(0.500", ".."]
     assert "1 to 2 seeds a model" in text and results.table(["yolo11n"]).markdown().startswith("| model | seeds |")
+
+
+def test_pages_and_figure_are_those_of_the_csv():
+    stale = "stale: python -m results page"
+    assert (results.RESULTS / "README.md").read_text(encoding="utf-8") == page.page(), stale
+    assert page.FRONT.read_text(encoding="utf-8") == page.front(), stale
+    assert results.trained() and "| model |" in page.front()
+    assert Image.open(results.RESULTS / "comparison.png").text["Source"] == page.number_of_csv(), stale
 
 
 def test_stored_rows_have_their_detections_and_curves():

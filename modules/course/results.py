@@ -251,6 +251,12 @@ class Table:
         text = "\n".join(f"| {' | '.join(row)} |" for row in rows) if self.lines else ""
         return "\n\n".join(part for part in (text, self.note) if part)
 
+    def without(self, *columns: str) -> "Table":
+        """The same table, these columns left out."""
+        kept = [i for i, name in enumerate(self.heading) if name not in columns]
+        heading, *lines = (tuple(line[i] for i in kept) for line in (self.heading, *self.lines))
+        return Table(heading, tuple(lines), self.note)
+
     __repr__ = __str__
     _repr_markdown_ = markdown
 
