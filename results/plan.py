@@ -100,10 +100,19 @@ ABLATIONS = (
     ablation("yolo11n-RevColV1", "1_column", "07", "1 column, equal cost", "revcol_tiny", "RevCol_1", "width"),
     ablation("yolo11n-RevColV1", "2_columns", "07", "2 columns, equal cost", "revcol_tiny", "RevCol_2", "width"),
 )
+# What may hold back those that learn slowly from scratch.
+CAUSES = (
+    ablation("yolo11n-EMO", "no_drop_path", "08", "without drop path", "EMO_1M", "EMO_no_drop_path", "width"),
+    ablation("yolo11n-FasterNet", "start", "08", "PyTorch's start", "FasterNet", "FasterNet_default_start", "width"),
+    ablation(
+        "yolo11n-RevColV1", "no_drop_path", "08", "without drop path", "revcol_tiny", "RevCol_no_drop_path", "width"
+    ),
+    ablation("yolo11n-RevColV1", "scale", "08", "layer scale from 0.1", "revcol_tiny", "RevCol_layer_scale", "width"),
+)
 
-MODELS = {model.name: model for model in (*MAIN, *ABLATIONS)}
+MODELS = {model.name: model for model in (*MAIN, *ABLATIONS, *CAUSES)}
 ORDER = (
     *((model, seed) for seed in (0, 1) for model in MAIN),
-    *((model, seed) for seed in (0, 1) for model in ABLATIONS),
+    *((model, seed) for seed in (0, 1) for model in (*ABLATIONS, *CAUSES)),
     *((model, 2) for model in MAIN),
 )

@@ -6,11 +6,12 @@ They serve the comparison alone and ship nowhere else. Importing this file makes
 import torch.nn.functional as F
 from torch import nn
 
+from modules.emo import EMO_1M
 from modules.fasternet import FasterNetBlock, fasternet_t0
 from modules.irmb import iRMB
 from modules.registry import register
 from modules.repvit import ConvNorm, RepViTBlock, repvit_m0_9
-from modules.revcol import revcol_tiny
+from modules.revcol import Block, revcol_tiny
 
 
 # --------------------------------------------------------------------------------------------------- lessons 02 and 04
@@ -109,3 +110,38 @@ class RevCol_1(revcol_tiny):
 
     columns = 1
     depths = (8, 8, 18, 8)
+
+
+# ------------------------------------------------------------------- lesson 08: what holds some back in a short training
+@register
+class EMO_no_drop_path(EMO_1M):
+    """EMO 1M without drop path."""
+
+    drop_path = 0.0
+
+
+@register
+class RevCol_no_drop_path(revcol_tiny):
+    """RevCol Tiny without drop path."""
+
+    drop_path = 0.0
+
+
+@register
+class RevCol_layer_scale(revcol_tiny):
+    """RevCol Tiny whose blocks begin at a tenth of their strength, not at a millionth."""
+
+    def __init__(self, width=1.0):
+        super().__init__(width)
+        for block in [m for m in self.modules() if isinstance(m, Block)]:
+            nn.init.constant_(block.gamma, 0.1)
+
+
+@register
+class FasterNet_default_start(fasternet_t0):
+    """FasterNet T0 that begins with PyTorch's own random weights, not with the authors' narrow normal distribution."""
+
+    def __init__(self, width=1.0):
+        super().__init__(width)
+        for conv in [m for m in self.modules() if isinstance(m, nn.Conv2d)]:
+            conv.reset_parameters()
