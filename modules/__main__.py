@@ -53,6 +53,7 @@ python -m modules COMMAND key=value ...
   data      check, show, split or convert a set     data check MY.yaml; data split FOLDER names=fire
   vendor    copy modules into your own code         vendor PATH EMO_1M
   doctor    say why a model does not learn          doctor MODEL DATA nbs=64 ..., or doctor runs/NAME
+  bench     measure what models cost on this machine bench EMO_1M yolo11n-EMO resnet18
   check     look at this machine's set-up
 
 COMMAND --help lists the arguments of a command. All arguments of Ultralytics' `yolo` command work, in its orders too
@@ -169,6 +170,12 @@ def run_doctor(words: list[str]) -> None:
     doctor(settings.pop("model", DEFAULT_MODEL), **settings)
 
 
+def run_bench(words: list[str]) -> None:
+    from .course.bench import main
+
+    main(words)
+
+
 def run_check(settings: dict) -> None:
     from .course import check
 
@@ -227,6 +234,7 @@ def pass_on(words: list[str]) -> None:
 OURS: dict[str, Callable[[dict], None]] = {"train": run_train, "trace": run_trace, "check": run_check}
 # Commands that read their words themselves: name -> function(words), which returns an exit code or None.
 WITH_WORDS: dict[str, Callable[[list[str]], int | None]] = {
+    "bench": run_bench,
     "data": run_data,
     "doctor": run_doctor,
     "graft": run_graft,
@@ -262,6 +270,10 @@ def asks_for_help(words: list[str]) -> bool:
 
 def usage(words: list[str]) -> str:
     """The list of commands, or the arguments of the command that `words` name."""
+    if words[:1] == ["bench"]:
+        from .course.bench import HELP
+
+        return HELP
     command = next((word for word in words if word in {*OURS, *MODES}), None)
     if command is None:
         return USAGE
@@ -299,6 +311,7 @@ def main(words: list[str]) -> int:
         return 2
     except KeyboardInterrupt:
         hint = " The same command goes on after the last finished epoch." if "train" in words else ""
+        hint = " The same command goes on." if words[:1] == ["bench"] else hint
         print(f"\nInterrupted.{hint}", file=sys.stderr)
         return 130
     except BrokenPipeError:

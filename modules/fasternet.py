@@ -8,7 +8,7 @@ Chen et al., "Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks",
 from collections import OrderedDict
 
 import torch
-from timm.layers import DropPath
+import torch.nn.functional as F
 from torch import nn
 
 
@@ -23,6 +23,20 @@ class PConv(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         first, rest = x.split([self.mixed, x.shape[1] - self.mixed], dim=1)  # (B, C/4, H, W), (B, 3C/4, H, W)
         return torch.cat((self.partial_conv3(first), rest), dim=1)
+
+
+class DropPath(nn.Module):
+    """Leave a block out for some pictures, in training, each with probability `drop_prob`: (B, C, H, W) -> (B, C, H, W).
+
+    What stays grows by 1 / (1 - drop_prob), so that the mean does not change.
+    """
+
+    def __init__(self, drop_prob: float):
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * F.dropout(x.new_ones(len(x), 1, 1, 1), self.drop_prob) if self.training else x
 
 
 class FasterNetBlock(nn.Module):

@@ -7,7 +7,6 @@ section 2.2 has the Meta Mobile Block, section 2.3 iRMB. The weights have the na
 
 import torch
 import torch.nn.functional as F
-from timm.layers import DropPath
 from torch import nn
 
 
@@ -118,6 +117,20 @@ class SqueezeExcite(nn.Module):
         weight = x.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
         weight = self.conv_expand(self.act(self.conv_reduce(weight)))
         return x * weight.sigmoid()
+
+
+class DropPath(nn.Module):
+    """Leave a block out for some pictures, in training, each with probability `drop_prob`: (B, C, H, W) -> (B, C, H, W).
+
+    What stays grows by 1 / (1 - drop_prob), so that the mean does not change.
+    """
+
+    def __init__(self, drop_prob: float):
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * F.dropout(x.new_ones(len(x), 1, 1, 1), self.drop_prob) if self.training else x
 
 
 class iRMB(nn.Module):

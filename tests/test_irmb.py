@@ -1,6 +1,7 @@
 """iRMB, EMO and C2f_iRMB: what the contract suite does not say."""
 
 import pytest
+import timm
 import torch
 from torch import nn
 from ultralytics.nn.tasks import DetectionModel
@@ -136,7 +137,9 @@ def test_width_grows():
 @pytest.mark.parametrize("width", [0, -1, 0.1, float("nan"), float("inf"), "n", None])
 def test_a_width_that_cannot_be_is_refused_at_both_doors(width):
     for ask in (EMO_1M, EMO_1M.feature_channels):
-        with pytest.raises(ValueError, match=f"width={width!r}: it must be a number that leaves 8 channels or more in P2"):
+        with pytest.raises(
+            ValueError, match=f"width={width!r}: it must be a number that leaves 8 channels or more in P2"
+        ):
             ask(width)
 
 
@@ -198,3 +201,14 @@ def test_layout_reads_nested_names():
 
 def test_all_classes_are_in_the_package():
     assert {"iRMB", "C2f_iRMB", *(cls.__name__ for cls in SIZES)} <= set(modules.__all__)
+
+
+def test_drop_path_is_timms():
+    """The same numbers from the same seed, so that nothing that was trained changes."""
+    theirs, ours = timm.layers.DropPath(0.4), modules.irmb.DropPath(0.4)
+    x = torch.randn(16, 3, 2, 2)
+    for part in (theirs, ours):
+        torch.manual_seed(1)
+        part.y = part(x), part(x)
+    assert all(map(torch.equal, theirs.y, ours.y)) and not torch.equal(*ours.y)
+    assert torch.equal(ours.eval()(x), x)

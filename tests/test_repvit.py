@@ -12,7 +12,7 @@ from ultralytics.nn import modules as stock
 from ultralytics.nn import tasks
 
 from modules import repvit
-from modules.course import bench, contract
+from modules.course import contract, peers
 from modules.course.measure import gmac, parameters
 from modules.repvit import RepViT, RepViTBlock, ThreeBranches, repvit_m0_6, repvit_m0_9
 from modules.weights import authors_names
@@ -196,8 +196,8 @@ def test_a_number_of_classes_that_is_none(number):
 
 
 def test_speed_report(capsys):
-    bench.report(["repvit_m0_9"], batches=(1,), imgsz=64, rounds=2)
+    peers.report(["repvit_m0_9"], batches=(1,), imgsz=64, rounds=2)
     forward, backward = capsys.readouterr().out.splitlines()[1:]
     assert forward.count("..") == 3 and backward.count("..") == 1
     with pytest.raises(ValueError, match="repvit_m0_6 is not both"):
-        bench.against_timm("repvit_m0_6", 1)
+        peers.against_timm("repvit_m0_6", 1)

@@ -1,0 +1,104 @@
+"""Read what `python -m modules bench` has measured: the table that comes with the course, and your own."""
+
+import csv
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .results import RESULTS
+
+STORED = RESULTS / "bench.csv"
+PUBLISHED = Path(__file__).with_name("published.csv")
+KEY = ("model", "measure", "imgsz", "batch", "threads")
+
+
+def own_table() -> Path:
+    """Where the bench writes if nothing else is said."""
+    return Path(os.environ.get("COURSE_RUNS", "runs")) / "bench.csv"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Median, least and most of the rounds: milliseconds, MiB, or a count."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Costs:
+    """A table of the bench, on one device.
+
+    `costs("EMO_1M", "forward")` is the median at the model's usual size, for one picture and with all threads; other
+    sizes, batches and threads are named. Where there is no such row it is NaN.
+    """
+
+    def __init__(self, path: Path = STORED, device: str = "cpu"):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not there: `python -m modules bench` measures this machine")
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["device"] in (device, "any")]
+        self.machine = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["machine"]
+        self.kinds = {row["model"]: row["kind"] for row in rows}
+        self.rows = {
+            (row["model"], row["measure"], *(int(row[key]) for key in KEY[2:])): Measured(
+                *(float(row[key]) for key in ("value", "low", "high"))
+            )
+            for row in rows
+        }
+        self.threads = sorted({key[4] for key in self.rows if key[4]}) or [0]
+
+    def find(self, model: str, measure: str, imgsz: int | None = None, batch: int = 1, threads: int | None = None):
+        """The same with the spread; None where there is no such row."""
+        imgsz = imgsz or (320 if self.kinds.get(model) == "detector" else 224)
+        counted = measure in ("parameters", "gmac", "layers", "matmul")
+        return self.rows.get((model, measure, imgsz, batch, 0 if counted else threads or self.threads[-1]))
+
+    def __call__(self, model: str, measure: str, **where) -> float:
+        found = self.find(model, measure, **where)
+        return found.value if found else math.nan
+
+    def models(self, *kinds: str, measure: str = "forward") -> list[str]:
+        """Those of these kinds ("course", "timm", "detector") that have such a row."""
+        return [m for m, kind in self.kinds.items() if (not kinds or kind in kinds) and self.find(m, measure)]
+
+    def points(self, model: str) -> list[tuple[int, int, float]]:
+        """(side, batch, milliseconds forwards) of all that was measured with all threads."""
+        wanted = {
+            (s, b): m.value for (name, what, s, b, t), m in self.rows.items() if self.is_point(model, name, what, t)
+        }
+        return [(*where, value) for where, value in sorted(wanted.items())]
+
+    def is_point(self, model, name, what, threads) -> bool:
+        return name == model and what == "forward" and threads == self.threads[-1]
+
+    def between(self, model: str, imgsz: int, batch: int) -> float:
+        """Milliseconds forwards at a size and batch that may lie between the measured ones.
+
+        Interpolated in logarithms: over sizes at batch 1, then by what the batch costs at the usual size.
+        """
+        points = self.points(model)
+        usual = 320 if self.kinds[model] == "detector" else 224
+        sizes = {s: ms for s, b, ms in points if b == 1}
+        batches = {b: ms for s, b, ms in points if s == usual}
+        at_one = np.exp(np.interp(math.log(imgsz), np.log(list(sizes)), np.log(list(sizes.values()))))
+        grown = np.exp(np.interp(math.log(batch), np.log(list(batches)), np.log(list(batches.values()))))
+        return float(at_one * grown / batches[1])
+
+
+def published() -> dict[str, dict]:
+    """What the authors publish of their models, by the course's names, with the source."""
+    with PUBLISHED.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    numbers = ("top1", "million_parameters", "gmac", "milliseconds")
+    return {row["model"]: {**row, **{key: float(row[key] or "nan") for key in numbers}} for row in rows}
+
+
+def rank_correlation(a, b) -> float:
+    """Spearman's: 1 where both orders are the same, -1 where one is the other turned round."""
+    ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
+    return float(np.corrcoef(*ranks)[0, 1])
