@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 # uv stops where it cannot write its cache, for example where HOME is read-only.
 CACHE = $(shell mkdir -p "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}" 2>/dev/null || echo --no-cache)
 
-.PHONY: help lab train check test test-fast test-render test-colab test-versions modules exercises models lessons results figures data clean
+.PHONY: help lab train check test test-fast test-render test-colab test-versions modules exercises grade bundle models lessons results figures data clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -45,6 +45,13 @@ modules: $(READY) ## write modules/*.py from the lessons
 
 exercises: $(READY) ## write the students' notebooks from notebooks/exercises/solutions
 	$(RUN) tools/exercises.py
+
+grade: $(READY) ## mark a class: SUBMISSIONS=folder holds STUDENT/02_irmb.ipynb and so on; tables and feedback go to grades/
+	@$(RUN) -c "import nbgrader" 2>/dev/null || $(RUN) -m uv pip install --quiet $(CACHE) --python .venv/bin/python -e '.[teach]'
+	$(RUN) tools/grade.py "$(SUBMISSIONS)" $(OPTIONS)
+
+bundle: $(READY) ## one zip for rooms without internet: lessons, pictures, wheels (OPTIONS=--torch: torch too)
+	$(RUN) tools/bundle.py $(OPTIONS)
 
 models: $(READY) ## write modules/cfg/yolo11-*.yaml, one for each backbone
 	$(RUN) -m modules.course.graft

@@ -20,7 +20,12 @@ from tools import lessons
 
 ROOT = lessons.ROOT
 PAGES = [
-    path for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("datasets/*/README.md")) if path.exists()
+    path
+    for path in (
+        *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "TEACHING.md"),
+        *ROOT.glob("datasets/*/README.md"),
+    )
+    if path.exists()
 ]
 
 

@@ -1,0 +1,57 @@
+"""TEACHING.md, and the bundle for rooms without internet."""
+
+import json
+import re
+import sys
+import zipfile
+
+import pytest
+
+from tools import bundle, install, lessons
+
+PAGE = (lessons.ROOT / "TEACHING.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", lessons.lessons(), ids=lambda path: path.stem)
+def test_every_lesson_has_its_row_with_the_minutes_of_its_head(path):
+    title_cell = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+    minutes = re.search(r"\*\*Time\*\* about (\d+) minutes", title_cell)[1]
+    assert re.search(rf"\| \[{path.stem[:2]}\]\(notebooks/{path.name}\) \| .+ \| {minutes} \|", PAGE)
+
+
+def test_packages_of_the_bundle():
+    found = bundle.packages(bundle.NAME, "lab", bundle.TORCH)
+    assert {"ultralytics", "timm", "einops", "jupyterlab", "ipykernel", "numpy"} <= set(found)
+    assert not {"torch", "torchvision", "triton", bundle.NAME, "nbgrader", "ruff"} & set(found)
+    assert {"torch", "torchvision"} <= set(bundle.packages(bundle.NAME, "lab", set()))
+
+
+def test_bundle_holds_what_git_keeps_and_the_wheels(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "OUT", tmp_path)
+    wheel = tmp_path / "one-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"wheel")
+    monkeypatch.setattr(bundle, "files", lambda: [bundle.ROOT / "README.md", bundle.ROOT / "modules" / "irmb.py"])
+    with zipfile.ZipFile(bundle.write([wheel])) as archive:
+        names = {name.removeprefix(f"{bundle.NAME}/") for name in archive.namelist()}
+    assert names == {"README.md", "modules/irmb.py", "install.py", f"wheels/{wheel.name}"}
+
+
+def test_files_of_the_bundle():
+    names = {path.relative_to(bundle.ROOT).as_posix() for path in bundle.files()}
+    assert {
+        "notebooks/00_start_here.ipynb",
+        "datasets/fire/fire.yaml",
+        "modules/registry.py",
+        "pyproject.toml",
+    } <= names
+    assert not any(name.startswith((".venv", "bundle", "my/", "grades")) for name in names)
+
+
+def test_install_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(install, "WHEELS", tmp_path / "wheels")
+    with pytest.raises(SystemExit, match="make check"):
+        install.main()
+    (tmp_path / "wheels").mkdir()
+    monkeypatch.setattr(install.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="torch and torchvision missing in .*" + re.escape(sys.executable)):
+        install.main()
