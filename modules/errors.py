@@ -31,7 +31,7 @@ def name_error(name: str) -> str | None:
     if named_class(name):
         return None
     ours = [n for n in REGISTERED if n != "FeatureMap"]
-    known = ours + [n for n in vars(tasks) if named_class(n)]
+    known = [n for n in vars(tasks) if named_class(n)]  # the registered ones too
     close = " or ".join(difflib.get_close_matches(name, known, n=3))
     return (
         f"unknown module '{name}'. {f'Did you mean {close}? ' if close else ''}A class of your own needs "

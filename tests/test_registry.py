@@ -267,6 +267,11 @@ def test_what_a_person_may_write(spoil, message):
         build(model)
 
 
+def test_a_close_name_is_suggested_once():
+    suggested = registry.name_error("LittleBlock").split("Did you mean ")[1].split("?")[0].split(" or ")
+    assert "TinyBlock" in suggested and len(suggested) == len(set(suggested))
+
+
 @pytest.mark.parametrize("text", ["nc: 1\n".encode("utf-16"), b"\x89PNG\x00\xff", b"- 1\n- 2\n", b"a: [1\n"], ids=repr)
 def test_files_that_are_no_model(text, tmp_path):
     (tmp_path / "mine.yaml").write_bytes(text)
