@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 
 import nbformat
 import pytest
@@ -9,8 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from modules.course import exercises
+from modules.course.compare import difference
 from modules.course.exercise_bank import LESSONS, Design, FillIn, Predict, find
 from modules.course.exercises import check, hint, solution
+from modules.emo import EMO_1M
 from tools import exercises as students
 from tools import lessons
 
@@ -100,6 +103,26 @@ def test_untouched_notebook_runs_to_its_end(path, capsys):
     assert all(f"{n} not yet: " in said for n in EXERCISES if n[:2] == path.stem[:2])
 
 
+KINDS = {FillIn: "Fill in", Predict: "Predict", Design: "Design"}
+HEADING = re.compile(r"## (\d\d\.\d) ([\w ]+): .+\n\n\*(?:easy|medium|hard), (\d+) minutes\.\*")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_kinds_and_minutes_are_said(path):
+    texts = [cell.source for cell in cells(path) if cell.cell_type == "markdown"]
+    found = {said[1]: said for text in texts if (said := HEADING.match(text))}
+    kinds = {n: KINDS[type(exercise)] for n, exercise in EXERCISES.items() if n[:2] == path.stem[:2]}
+    assert {n: said[2] for n, said in found.items()} == kinds
+    assert f"about {sum(int(said[3]) for said in found.values())} minutes" in texts[0]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_lesson_links_to_its_exercises(path):
+    (text,) = [cell.source for cell in cells(lessons.NOTEBOOKS / path.name) if "## Exercises\n" in cell.source]
+    assert f"](exercises/{path.name})" in text
+    assert "<details>" not in text.partition("## Exercises\n")[2], "solutions stand in the notebook of the exercises"
+
+
 def test_half_a_region_is_an_error():
     cell = nbformat.v4.new_code_cell("def f():\n    ### BEGIN SOLUTION\n    return 1")
     with pytest.raises(students.Problem, match="without its other half"):
@@ -165,9 +188,31 @@ def test_what_check_says_about_other_faults(answer, line, capsys):
     assert line in capsys.readouterr().out
 
 
-def test_border_of_a_map_is_named():
-    from modules.course.compare import difference
+@pytest.mark.parametrize(
+    "got, want, line",
+    [
+        ([[0, "Conv"], [1, "SPPF"]], [[0, "Conv"], [0, "SPPF"]], "[1][0] is 1, not 0"),
+        ([1.0, 2.0], (1.0, 2.0), ""),
+        ([1], [1, 2], "has 1 entries, not 2"),
+        (3, [3], "returns a int, not a list"),
+        ([torch.ones(2)], [torch.zeros(2)], "[0] differs in 100% of the numbers, by up to 1"),
+        ({"a": 1}, {"a": 1, "b": 2}, "has nothing under 'b'"),
+        ({"a": 1, "c": 2}, {"a": 1}, "has 'c', which is not asked for"),
+        (torch.tensor(0.5), 0.5, ""),
+        (torch.zeros(0, 3), torch.zeros(0, 3), ""),
+    ],
+)
+def test_lists_dictionaries_and_single_numbers_are_compared(got, want, line):
+    assert difference(got, want) == line
 
+
+def test_drop_rates_are_those_of_emo():
+    net = EMO_1M()
+    rates = [[getattr(b.drop_path, "drop_prob", 0.0) for b in getattr(net, f"stage{i}")] for i in range(1, 5)]
+    assert difference(find("03.3").reference(list(net.depths), net.drop_path), rates) == ""
+
+
+def test_border_of_a_map_is_named():
     x = torch.randn(1, 1, 9, 9)
     kernel = torch.randn(1, 1, 3, 3)
     padded = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), kernel)

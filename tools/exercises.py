@@ -4,7 +4,7 @@ python tools/exercises.py            write them
 python tools/exercises.py --check    say which are out of date, write nothing
 
 A solution notebook is one of nbgrader's: `### BEGIN SOLUTION` to `### END SOLUTION` and `### BEGIN HIDDEN TESTS` to
-`### END HIDDEN TESTS` are what a student does not get.
+`### END HIDDEN TESTS` are what a student does not get. Nor a cell with the tag `solution`, which answers in words.
 """
 
 import argparse
@@ -41,9 +41,12 @@ def student(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         Problem: a region has a beginning without an end, or an end without a beginning.
     """
     notebook = copy.deepcopy(notebook)
+    notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = HIDDEN.sub("", SOLUTION.sub(stub, cell.source))
+            if cell.metadata.get("nbgrader", {}).get("grade"):
+                cell.source = cell.source.rstrip("\n;") + ";"  # the line that check prints is enough
             cell.outputs, cell.execution_count = [], None
         if left := re.search(r"### (?:BEGIN|END) .+", cell.source):
             raise Problem(f"{left[0]!r} is without its other half, in a cell that begins {cell.source[:40]!r}")

@@ -7,24 +7,48 @@ from torch import nn
 def difference(got, want, tolerance: float = 1e-4) -> str:
     """What is wrong with `got`, as "has dimension 1 of 8, not 16"; an empty text where nothing is.
 
-    Tensors, numbers, texts, and dictionaries of them, whose keys name the parts.
+    Tensors, numbers, texts, lists of them, and dictionaries of them, whose keys name the parts.
     """
-    if got is None:
+    if got is None and want is not None:
         return "returns None: is a `return` missing?"
     if isinstance(want, dict):
-        if not isinstance(got, dict):
-            return f"returns a {type(got).__name__}, not what is asked for"
-        for name, part in want.items():
-            if fault := difference(got[name], part, tolerance):
-                return f"{name} {fault}"
-        return ""
+        return part_fault(got, want, tolerance)
+    if isinstance(want, (list, tuple)):
+        return entry_fault(got, want, tolerance)
     if isinstance(want, torch.Tensor):
         if not isinstance(got, torch.Tensor):
             return f"returns a {type(got).__name__}, not a tensor"
         return shape_fault(got, want) or type_fault(got, want) or number_fault(got.detach(), want.detach(), tolerance)
+    if isinstance(got, torch.Tensor) and got.numel() == 1:
+        got = got.item()
     if isinstance(want, float) and isinstance(got, (int, float)):
         return "" if abs(got - want) <= tolerance * abs(want) else f"is {got:.6g}, not {want:.6g}"
     return "" if got == want else f"is {got}, not {want}"
+
+
+def part_fault(got, want: dict, tolerance: float) -> str:
+    """Which part is wrong, by its name."""
+    if not isinstance(got, dict):
+        return f"returns a {type(got).__name__}, not a dictionary"
+    for name, part in want.items():
+        if name not in got:
+            return f"has nothing under {name!r}"
+        if fault := difference(got[name], part, tolerance):
+            return f"{name} {fault}"
+    extra = [name for name in got if name not in want]
+    return f"has {extra[0]!r}, which is not asked for" if extra else ""
+
+
+def entry_fault(got, want: list | tuple, tolerance: float) -> str:
+    """Which entry is wrong, as "[2] is 5, not 6", counted from 0."""
+    if not isinstance(got, (list, tuple)):
+        return f"returns a {type(got).__name__}, not a {type(want).__name__}"
+    if len(got) != len(want):
+        return f"has {len(got)} entries, not {len(want)}"
+    for i, (entry, right) in enumerate(zip(got, want)):
+        if fault := difference(entry, right, tolerance):
+            return f"[{i}]{fault}" if fault.startswith("[") else f"[{i}] {fault}"
+    return ""
 
 
 def shape_fault(got: torch.Tensor, want: torch.Tensor) -> str:
@@ -69,7 +93,7 @@ def number_fault(got: torch.Tensor, want: torch.Tensor, tolerance: float) -> str
 
 def close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
     """Whether no number differs by more than `tolerance` of the largest one."""
-    if not a.is_floating_point():
+    if not a.is_floating_point() or not a.numel():
         return torch.equal(a, b)
     return bool((a - b).abs().max() <= tolerance * b.abs().max().clamp(min=1e-12))
 
@@ -79,8 +103,9 @@ def same(a, b) -> bool:
     if isinstance(a, torch.Tensor):
         return a.shape == b.shape and torch.equal(a, b)
     if isinstance(a, nn.Module):
-        parts, others = a.state_dict(), b.state_dict()
-        return parts.keys() == others.keys() and all(same(parts[name], others[name]) for name in parts)
+        return same(a.state_dict(), b.state_dict())
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
     return callable(a) or a == b
 
 
@@ -92,6 +117,8 @@ def shapes(args) -> str:
             words.append(str(tuple(value.shape)) + (" in float64" if value.dtype == torch.float64 else ""))
         elif isinstance(value, nn.Module):
             words.append(str(value) if len(str(value)) < 90 else type(value).__name__)
+        elif isinstance(value, dict):
+            words.append("{" + ", ".join(map(str, value)) + "}")
         else:
             words.append(str(value))
     return ", ".join(words)

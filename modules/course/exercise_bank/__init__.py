@@ -61,7 +61,7 @@ class FillIn:
                 return ""
             if "is not written yet" in faults:
                 return "is not written yet: replace `raise NotImplementedError`"
-            named = self.named([got for got, _ in found], cases)
+            named = self.named(found, cases)
         return named or self.pattern(cases, faults)
 
     def run(self, function: Callable, case: tuple) -> tuple:
@@ -78,17 +78,17 @@ class FillIn:
             return got, "changes its input in place: make something new, the caller still needs the input"
         return got, ""
 
-    def named(self, found: list, cases: list[tuple]) -> str:
-        """The line of the typical wrong answer that gives the same on every input, if there is one."""
-        if any(got is None for got in found):
-            return ""
+    def named(self, found: list[tuple], cases: list[tuple]) -> str:
+        """The line of the typical wrong answer that gives the same on every input, or fails in the same way."""
         for line, function in self.wrong.items():
-            outcomes = [self.run(function, case) for case in cases]
-            if any(error for _, error in outcomes):
-                continue
-            if not any(difference(got, other, self.tolerance) for got, (other, _) in zip(found, outcomes)):
+            if all(self.alike(one, self.run(function, case)) for one, case in zip(found, cases)):
                 return line
         return ""
+
+    def alike(self, one: tuple, other: tuple) -> bool:
+        """Whether two runs gave the same, or raised the same."""
+        (got, error), (given, raised) = one, other
+        return error == raised and (got is None) == (given is None) and not difference(got, given, self.tolerance)
 
     @staticmethod
     def pattern(cases: list[tuple], faults: list[str]) -> str:
@@ -169,8 +169,10 @@ class Design:
             measured = self.measure(answer)
         except (TypeError, ValueError) as error:
             return f"cannot be built: {error}"
+        except Exception as error:
+            return f"cannot be built: {type(error).__name__}: {error}"
         broken = []
         for name, (sense, bound) in self.limits.items():
             if measured[name] > bound if sense == "at most" else measured[name] < bound:
-                broken.append(f"{measured[name]:,.6g} {name}, allowed are {sense} {bound:,.6g}")
+                broken.append(f"{measured[name]:,} {name}, allowed are {sense} {bound:,}")
         return "; ".join(broken)
