@@ -40,8 +40,9 @@ test-render: $(READY) ## the tests of what makes the fire set, without Blender
 test-versions: $(READY) ## the same models with several versions of Ultralytics, each in its own environment (long)
 	$(RUN) tests/versions/run.py
 
-modules: $(READY) ## write modules/*.py from the lessons
+modules: $(READY) ## write modules/*.py from the lessons, and modules/README.md
 	$(RUN) tools/lessons.py export
+	$(RUN) -m modules.course.pages
 
 exercises: $(READY) ## write the students' notebooks from notebooks/exercises/solutions
 	$(RUN) tools/exercises.py

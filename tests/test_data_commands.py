@@ -1,5 +1,6 @@
 """`python -m modules data ...`: what it finds in a set, how it splits by scenes, what it converts and what it refuses."""
 
+import json
 import shutil
 
 import numpy as np
@@ -71,9 +72,54 @@ VOC = """<annotation><size><width>200</width><height>100</height></size>
 def test_voc_becomes_yolo(tmp_path):
     (tmp_path / "xml").mkdir()
     (tmp_path / "xml" / "a.xml").write_text(VOC)
-    assert data.convert_voc(tmp_path / "xml", tmp_path / "labels") == ["fire", "smoke"]
+    assert data.convert(tmp_path / "xml", tmp_path / "labels") == ["fire", "smoke"]
     rows = (tmp_path / "labels" / "a.txt").read_text().splitlines()
     assert rows == ["0 0.250000 0.250000 0.500000 0.500000", "1 0.750000 0.750000 0.500000 0.500000"]
+
+
+COCO = {
+    "categories": [{"id": 7, "name": "smoke"}, {"id": 3, "name": "fire"}],
+    "images": [
+        {"id": 1, "file_name": "a.jpg", "width": 200, "height": 100},
+        {"id": 2, "file_name": "night/b.png", "width": 50, "height": 50},
+    ],
+    "annotations": [
+        {"image_id": 1, "category_id": 3, "bbox": [0, 0, 100, 50]},
+        {"image_id": 1, "category_id": 7, "bbox": [150, 50, 100, 50]},
+        {"image_id": 2, "category_id": 3, "bbox": [0, 0, 50, 50], "iscrowd": 1},
+    ],
+}
+
+
+def write_coco(path, **changes):
+    path.write_text(json.dumps(COCO | changes))
+    return path
+
+
+def test_coco_becomes_yolo(tmp_path):
+    assert data.convert(write_coco(tmp_path / "all.json"), tmp_path / "labels") == ["fire", "smoke"]
+    rows = (tmp_path / "labels" / "a.txt").read_text().splitlines()
+    # The second box reaches over the picture's right edge and is cut there.
+    assert rows == ["0 0.250000 0.250000 0.500000 0.500000", "1 0.875000 0.750000 0.250000 0.500000"]
+    assert (
+        tmp_path / "labels" / "night" / "b.txt"
+    ).read_text() == ""  # a crowd is no object, and the picture a negative
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"images": []}, "is no COCO file"),
+        ({"annotations": [{"image_id": 1, "category_id": 9, "bbox": [0, 0, 1, 1]}]}, "is no COCO file"),
+        ({"images": [{"id": i, "file_name": n, "width": 9, "height": 9} for i, n in ((1, "a.jpg"), (2, "a.png"))]}, "one name"),
+        ({"images": [{"id": i, "file_name": f"../{i}.jpg", "width": 9, "height": 9} for i in (1, 2)]}, "lies outside"),
+    ],
+)  # fmt: skip
+def test_broken_coco_files_are_refused(changes, message, tmp_path):
+    path = write_coco(tmp_path / "all.json", **changes)
+    with pytest.raises(InputError, match=message):
+        data.convert(path, tmp_path / "labels")
+    assert not (tmp_path / "labels").exists()
 
 
 REFUSED = {
@@ -83,6 +129,7 @@ REFUSED = {
     "an unknown word": (["check", "{tmp}/my.yaml", "deep=1"], "is written as"),
     "no such set": (["check", "{tmp}/my.yaml"], "there is no such file"),
     "nothing to convert": (["convert", "{tmp}", "{tmp}/labels"], "there are no .xml files"),
+    "no such COCO file": (["convert", "{tmp}/all.json", "{tmp}/out"], "there is no such file"),
     "shares that are no numbers": (["split", "{tmp}", "names=fire", "shares=a,b,c"], "could not convert"),
     "a broken xml": (["convert", "{tmp}/broken", "{tmp}/out"], "is no Pascal VOC file"),
 }

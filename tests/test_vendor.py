@@ -1,79 +1,60 @@
 """Modules carried into a fork of Ultralytics work there without this repository; refusals write nothing."""
 
-import os
-import shutil
+import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 import ultralytics
+import yaml
+from ultralytics.nn.tasks import ClassificationModel
 
+from modules.course import pages
 from modules.course.errors import InputError
-from modules.course.fire import fire_pictures
 from modules.course.vendor import IMPORT, PACKAGE, vendor
+from modules.registry import REGISTERED
 
-CLASSES = ["EMO_1M", "repvit_m0_9", "revcol_tiny", "C2f_iRMB"]
-MODELS = ["yolo11n-EMO.yaml", "yolo11n-RepViT.yaml", "yolo11n-RevColV1.yaml", "yolov10n-C2f_iRMB.yaml"]
 ROOT = Path(__file__).parents[1]
+FORK = ROOT / "tests" / "versions" / "fork.py"
 
 
-@pytest.fixture
-def fork(tmp_path):
-    """A source tree of Ultralytics: the installed package, copied."""
-    shutil.copytree(
-        Path(ultralytics.__file__).parent,
-        tmp_path / "fork" / "ultralytics",
-        ignore=shutil.ignore_patterns("__pycache__", "assets"),
-    )
-    return tmp_path / "fork"
+@pytest.mark.parametrize("step", ["trains", "places", "inside", "workers"])
+def test_fork_of_the_installed_ultralytics(step, tmp_path):
+    """`make test-versions` runs the same steps with older ones."""
+    run = subprocess.run([sys.executable, FORK, step, tmp_path], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr[-3000:]
 
 
-def run_in(folder, code):
-    """Run code that sees the fork and not this repository."""
-    env = os.environ | {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
-    guard = f"import sys\nsys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\nsys.modules['modules'] = None\n"
-    run = subprocess.run(
-        [sys.executable, "-c", guard + textwrap.dedent(code)], cwd=folder, env=env, capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
-    return run.stdout
+def test_the_page_of_the_modules_is_not_stale():
+    assert pages.PAGE.read_text(encoding="utf-8") == pages.page(), "run `make modules`"
 
 
-def test_a_fork_builds_trains_and_loads_without_this_repository(fork, tmp_path):
-    vendor(fork, CLASSES)
-    for part in ("images", "labels"):
-        (tmp_path / "set" / part).mkdir(parents=True)
-    for picture in fire_pictures("train", kind="campfire")[:4]:
-        shutil.copy(picture, tmp_path / "set" / "images")
-        shutil.copy(picture.parents[1] / "labels" / f"{picture.stem}.txt", tmp_path / "set" / "labels")
-    (tmp_path / "set.yaml").write_text(f"path: {tmp_path / 'set'}\ntrain: images\nval: images\nnames: [fire]\n")
-    printed = run_in(
-        fork,
-        f"""
-        from ultralytics import YOLO
-        import ultralytics
-        assert ultralytics.__file__.startswith({str(fork)!r})
-        print(*[sum(p.numel() for p in YOLO(name).model.parameters()) for name in {MODELS}])
-        yolo = YOLO("yolo11n-EMO.yaml")
-        yolo.train(data={str(tmp_path / "set.yaml")!r}, epochs=1, imgsz=64, batch=4, workers=0, plots=False,
-                   device="cpu", project={str(tmp_path / "runs")!r}, name="r", verbose=False)
-        """,
-    )
-    from ultralytics import YOLO
+@pytest.mark.parametrize("section", pages.page().split("\n## ")[1:], ids=lambda text: text.split("\n")[0])
+def test_what_the_page_says_of_a_module_is_enough(section, tmp_path):
+    """Its files and its line register it, and its row builds, by what stands on the page."""
+    row = yaml.safe_load(re.search(r"`- (.*?)`", section)[1])
+    made = vendor(make_package(tmp_path), [row[2]])
+    named = set(re.findall(r"\[`(\w+\.py)`\]", section))
+    assert {path.name for path in made.glob("*.py")} == named | {
+        "__init__.py",
+        "registry.py",
+        "surgery.py",
+        "errors.py",
+    }
+    assert re.search(r"register\(.*?\)", section)[0] in (made / "__init__.py").read_text()
+    entry = REGISTERED[row[2]]
+    arguments = [0.25] if entry.is_backbone else row[3]
+    model = {"nc": 1, "backbone": [[-1, 1, "Conv", [16, 3, 2]]] * (not entry.is_backbone), "head": []}
+    model["backbone"] = [*model["backbone"], [-1, row[1], row[2], arguments]]
+    last = len(model["backbone"]) - 1 + 4 * entry.is_backbone
+    model["head"] = [[last, 1, "Classify", ["nc"]]]
+    assert ClassificationModel(model, verbose=False).model[len(model["backbone"]) - 1] is not None
 
-    ours = " ".join(str(sum(p.numel() for p in YOLO(name).model.parameters())) for name in MODELS)
-    assert ours in printed
-    weights = tmp_path / "runs" / "r" / "weights" / "last.pt"
-    loaded = run_in(
-        fork,
-        f"""
-        from ultralytics import YOLO
-        print(type(YOLO({str(weights)!r}).model.model[0]).__module__)
-        """,
-    )
-    assert f"ultralytics.{PACKAGE}.emo" in loaded
+
+def make_package(folder):
+    (folder / "__init__.py").write_text("")
+    return folder
 
 
 def test_vendoring_twice_adds_one_line_and_one_folder(tmp_path, capsys):
@@ -95,13 +76,13 @@ def test_a_block_with_repeats_is_registered_so(tmp_path):
 
 
 def make_taken(tmp_path):
-    (tmp_path / "__init__.py").write_text("")
+    make_package(tmp_path)
     (tmp_path / "block.py").write_text("class EMO_1M:\n    pass\n")
     return tmp_path
 
 
 def make_foreign(tmp_path):
-    (tmp_path / "__init__.py").write_text("")
+    make_package(tmp_path)
     (tmp_path / PACKAGE).mkdir()
     (tmp_path / PACKAGE / "__init__.py").write_text("# mine\n")
     return tmp_path

@@ -1,5 +1,6 @@
 """`python -m modules data check|split|show|convert ...`: from a folder of photographs to a set that can be trusted."""
 
+import json
 import random
 import re
 import xml.etree.ElementTree as ET
@@ -239,33 +240,80 @@ def show(data, path="labels.png", count: int = 12, seed: int = 0) -> Path:
 
 
 # ---------------------------------------------------------------------------------------------------------- converting
-def convert_voc(annotations, labels, names: list[str] | None = None) -> list[str]:
-    """Write a YOLO label file for each Pascal VOC file (.xml) of a folder; returns the class names in their order.
+def convert(annotations, labels, names: list[str] | None = None) -> list[str]:
+    """Write a YOLO label file for each picture of a Pascal VOC folder (.xml) or a COCO file (.json).
 
     Args:
-        annotations: the folder of .xml files.
+        annotations: the folder of .xml files, or the .json file.
         labels: the folder to write; it must not exist.
-        names: the classes in their order; without it those found, sorted.
+        names: the classes in their order; without it those of the file: VOC's sorted, COCO's by their id.
+
+    Returns:
+        the class names in their order.
 
     Raises:
         InputError: there is nothing to convert, a class is unknown, or `labels` exists.
     """
-    files, labels = sorted(Path(annotations).glob("*.xml")), Path(labels)
-    if not files:
-        raise InputError(f"{annotations}: there are no .xml files.")
+    source, labels = Path(annotations), Path(labels)
     if labels.exists():
         raise InputError(f"{shown(labels)} is there already; nothing is written over. Name another folder.")
-    read = {file: read_voc(file) for file in files}
-    names = names or sorted({name for rows in read.values() for name, _ in rows})
-    for file, rows in read.items():
+    found, known = read_coco(source) if source.suffix == ".json" else read_voc_folder(source)
+    names = names or known
+    for picture, rows in found.items():
         if unknown := [name for name, _ in rows if name not in names]:
-            raise InputError(f"{shown(file)}: class '{unknown[0]}' is not among names={','.join(names)}.")
-    labels.mkdir(parents=True)
-    for file, rows in read.items():
+            raise InputError(f"{picture}: class '{unknown[0]}' is not among names={','.join(names)}.")
+    for picture, rows in found.items():
         text = "".join(f"{names.index(name)} {' '.join(f'{v:.6f}' for v in box)}\n" for name, box in rows)
-        (labels / f"{file.stem}.txt").write_text(text, encoding="utf-8")
-    print(f"{len(files)} files converted to {shown(labels)}; names={','.join(names)}")
+        path = labels / Path(picture).with_suffix(".txt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    print(f"{len(found)} pictures converted to {shown(labels)}; names={','.join(names)}")
     return names
+
+
+def as_parts(x1: float, y1: float, x2: float, y2: float, width: float, height: float) -> list[float]:
+    """Corners in pixels -> centre x, centre y, width, height as parts of the picture; what lies outside is cut off."""
+    left, right = (min(max(x, 0), width) / width for x in (x1, x2))
+    top, bottom = (min(max(y, 0), height) / height for y in (y1, y2))
+    return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+
+
+def read_voc_folder(folder: Path) -> tuple[dict[str, list], list[str]]:
+    """The objects of each file of a VOC folder, under the file's name, and the class names that occur."""
+    files = sorted(folder.glob("*.xml"))
+    if not files:
+        raise InputError(
+            f"{folder}: there are no .xml files. Give a folder of Pascal VOC files, or a COCO file (.json)."
+        )
+    found = {file.name: read_voc(file) for file in files}
+    return found, sorted({name for rows in found.values() for name, _ in rows})
+
+
+def read_coco(file: Path) -> tuple[dict[str, list], list[str]]:
+    """The objects of each picture of a COCO file, and its class names. Crowds, which are no single objects, are left out."""
+    if not file.is_file():
+        raise InputError(f"{file}: there is no such file.")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        classes = {c["id"]: c["name"] for c in sorted(content["categories"], key=lambda c: c["id"])}
+        sizes = {i["id"]: (i["file_name"], i["width"], i["height"]) for i in content["images"]}
+        found = {name: [] for name, *_ in sizes.values()}
+        for item in content["annotations"]:
+            if not item.get("iscrowd"):
+                name, *size = sizes[item["image_id"]]
+                x, y, w, h = item["bbox"]
+                found[name].append((classes[item["category_id"]], as_parts(x, y, x + w, y + h, *size)))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise InputError(
+            f"{shown(file)} is no COCO file with images, categories and boxes ({type(error).__name__}: {error})."
+        ) from None
+    if away := [name for name in found if Path(name).is_absolute() or ".." in Path(name).parts]:
+        raise InputError(
+            f"{shown(file)}: the picture '{away[0]}' lies outside the folder. Make file_name relative to it."
+        )
+    if len({Path(name).with_suffix("") for name in found}) < len(sizes):
+        raise InputError(f"{shown(file)}: two pictures have one name, and YOLO finds labels by the picture's name.")
+    return found, list(classes.values())
 
 
 def read_voc(file: Path) -> list[tuple[str, list[float]]]:
@@ -276,9 +324,8 @@ def read_voc(file: Path) -> list[tuple[str, list[float]]]:
         rows = []
         for item in root.iter("object"):
             x1, y1, x2, y2 = (float(item.find("bndbox").find(k).text) for k in ("xmin", "ymin", "xmax", "ymax"))
-            left, top = max(x1 - 1, 0) / width, max(y1 - 1, 0) / height  # VOC counts pixels from 1
-            right, bottom = min(x2 / width, 1), min(y2 / height, 1)
-            rows.append((item.find("name").text, [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]))
+            box = as_parts(x1 - 1, y1 - 1, x2, y2, width, height)  # VOC counts pixels from 1
+            rows.append((item.find("name").text, box))
     except (ET.ParseError, AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
         raise InputError(f"{shown(file)} is no Pascal VOC file with sizes and boxes ({error}).") from None
     return rows
@@ -289,7 +336,7 @@ USAGE = """\
 python -m modules data check MY.yaml                                   what is in a set, and what will hurt a training
 python -m modules data show MY.yaml [path=labels.png]                  draw a sample of labelled pictures
 python -m modules data split FOLDER names=fire,smoke [shares=.7,.2,.1] write split.yaml and lists; scenes stay together
-python -m modules data convert ANNOTATIONS LABELS [names=fire,smoke]   Pascal VOC (.xml) -> YOLO label files"""
+python -m modules data convert ANNOTATIONS LABELS [names=fire,smoke]   VOC folder or COCO .json -> YOLO labels"""
 
 
 def main(words: list[str]) -> int:
@@ -316,7 +363,7 @@ def main(words: list[str]) -> int:
     elif command == "show":
         show(places[0], **given)
     elif command == "convert":
-        convert_voc(*places, names)
+        convert(*places, names)
     else:
         if names is None:
             raise InputError("data split needs the classes in the order of their numbers, as names=fire,smoke.")

@@ -23,6 +23,16 @@ from pathlib import Path
 
 {imports}
 
+try:
+    from .registry import MODEL_FOLDERS, register
+except ImportError as error:
+    if "partially initialized" not in str(error):
+        raise
+    raise ImportError(
+        "register() stands too early here: Ultralytics is only half imported. Put the line at the end of "
+        "ultralytics/__init__.py."
+    ) from None
+
 MODEL_FOLDERS.append(Path(__file__).parent / "cfg")
 
 {calls}
@@ -141,15 +151,17 @@ def fits(path: Path, classes: list[type]) -> bool:
     return bool(used) and used <= {cls.__name__ for cls in classes}
 
 
+def call(cls: type) -> str:
+    """The line that registers a class."""
+    return f"register({cls.__name__}{', repeats=True' if REGISTERED[cls.__name__].repeats else ''})"
+
+
 def written_init(classes: list[type]) -> str:
     """The source of the copies' own __init__.py."""
     by_file: dict[str, list[str]] = {}
     for cls in classes:
         by_file.setdefault(source_file(cls).stem, []).append(cls.__name__)
     imports = [f"from .{file} import {', '.join(sorted(names))}" for file, names in sorted(by_file.items())]
-    imports.append("from .registry import MODEL_FOLDERS, register")
-    calls = [
-        f"register({cls.__name__}{', repeats=True' if REGISTERED[cls.__name__].repeats else ''})" for cls in classes
-    ]
+    calls = [call(cls) for cls in classes]
     names = ", ".join(cls.__name__ for cls in classes)
     return INIT.format(classes=names, imports="\n".join(imports), calls="\n".join(calls))

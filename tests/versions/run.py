@@ -22,6 +22,8 @@ VERSIONS = {
     "8.4.0": [],
     "newest": [],
 }
+STEPS = [("matrix.py", "make"), ("matrix.py", "load")]
+STEPS += [("fork.py", step) for step in ("trains", "places", "inside", "workers")]
 
 
 def environment(version: str) -> Path:
@@ -31,12 +33,12 @@ def environment(version: str) -> Path:
         subprocess.run([sys.executable, "-m", "venv", HOME / version], check=True)
     wanted = "ultralytics" if version == "newest" else f"ultralytics=={version}"
     uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--upgrade", "--python", python]
-    subprocess.run([*uv, wanted, "timm", "einops", *VERSIONS[version]], check=True)
+    subprocess.run([*uv, wanted, "timm", "einops", "cloudpickle", *VERSIONS[version]], check=True)
     return python
 
 
 def try_version(version: str) -> bool:
-    """Run both halves of the matrix, and say whether they passed."""
+    """Run all STEPS, and say whether they passed."""
     python, folder = environment(version), Path(tempfile.mkdtemp(prefix="course-"))
     env = {
         **os.environ,
@@ -49,9 +51,10 @@ def try_version(version: str) -> bool:
     print(f"\n== Ultralytics {version}", flush=True)
     subprocess.run([python, "-c", shown], env=env)
     try:
-        for step in ("make", "load"):
-            matrix = [python, ROOT / "tests" / "versions" / "matrix.py", step, folder / "models"]
-            done = subprocess.run(matrix, env=env, stderr=subprocess.PIPE, text=True)  # progress bars go to stderr
+        for script, step in STEPS:
+            place = folder / ("models" if script == "matrix.py" else step)
+            command = [python, ROOT / "tests" / "versions" / script, step, place]
+            done = subprocess.run(command, env=env, stderr=subprocess.PIPE, text=True)  # progress bars go to stderr
             if done.returncode:
                 print(done.stderr[-3000:])
                 return False
