@@ -20,12 +20,17 @@ from results.plan import ABLATIONS, CAUSES, MAIN, MODELS, ORDER
 from results.variants import RevCol_1, RevCol_2, iRMB_contiguous, revcol_tiny
 
 
+def forget():
+    for remembered in (results.scored, results.resampled):
+        remembered.cache_clear()
+
+
 @pytest.fixture
 def scratch(tmp_path, monkeypatch):
     """An empty results/ and an empty folder to train in."""
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     monkeypatch.setattr(run, "WORK", tmp_path / "runs")
-    results.scored.cache_clear()
+    forget()
     return tmp_path
 
 
@@ -215,7 +220,7 @@ def fill(scratch, scores, hits):
                 results.detections_file(name, seed)
             )
     results.write("runs.csv", results.COLUMNS, rows)
-    results.scored.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize(

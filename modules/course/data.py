@@ -36,10 +36,13 @@ def alike(pictures: list[Path]) -> list[tuple[int, int]]:
     """Pairs of pictures, as their places in the list, that show the same scene."""
     if not pictures:
         return []
-    hashes = np.stack([picture_hash(path) for path in pictures]).astype(np.int32)
-    ones = hashes.sum(1)
-    differ = ones[:, None] + ones[None] - 2 * hashes @ hashes.T
-    return [(i, j) for i, j in zip(*np.nonzero(differ < ALIKE * SIDE**2)) if i < j]
+    hashes = np.stack([picture_hash(path) for path in pictures]).astype(np.float32)
+    ones, pairs = hashes.sum(1), []
+    for start in range(0, len(hashes), 1000):  # of many pictures, a table of all pairs would not fit into memory
+        part = slice(start, start + 1000)
+        differ = ones[part, None] + ones[None] - 2 * hashes[part] @ hashes.T
+        pairs += [(i + start, j) for i, j in zip(*np.nonzero(differ < ALIKE * SIDE**2)) if i + start < j]
+    return pairs
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ MODEL is a model YAML, weights (.pt) or the folder of a run, whose own settings 
 """
 
 import csv
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from PIL import Image
 from ultralytics.data.utils import img2label_paths
 
 from .checkpoints import load_model
+from .data import alike
 from .errors import InputError, shown
 from .fire import FIRE_YAML, read_boxes, to_corners
 from .inputs import check_settings
@@ -217,15 +217,17 @@ def look_at_sizes(case: Case) -> Finding | None:
 
 
 def look_at_parts(case: Case) -> Finding | None:
-    """Parts: whether training and validation have pictures in common."""
-    train, val = (
-        {hashlib.sha256(p.read_bytes()).digest() for p in case.data.pictures[part]} for part in ("train", "val")
-    )
-    if not (both := train & val):
+    """Parts: whether training and validation show the same scenes."""
+    train, val = case.data.pictures["train"], case.data.pictures["val"]
+    both = [*train, *val]
+    pairs = [(both[i], both[j]) for i, j in alike(both) if i < len(train) <= j]
+    if not pairs:
         return None
+    seen = len({theirs for _, theirs in pairs})
     return Finding(
         "train and val share pictures",
-        f"{len(both)} of {len(val)} validation pictures are training pictures; the scores say what was learned by heart",
+        f"{seen} of {len(val)} validation pictures look like a training picture, as {pairs[0][1].name} and "
+        f"{pairs[0][0].name}; the scores say what was learned by heart",
         "take them out of one part, and keep pictures of one scene together in one part",
     )
 

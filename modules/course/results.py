@@ -144,6 +144,15 @@ class Detections:
         return found
 
 
+def detections(name: str, seed: int = 0) -> Detections:
+    """Those of a finished training; none, and a word about it, where there is no such training yet."""
+    try:
+        return Detections.load(name, seed)
+    except FileNotFoundError as error:
+        print(f"Nothing to show: {error}.")
+        return Detections(np.zeros(0, int), np.zeros(0), np.zeros((0, 4)))
+
+
 def iou(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """Intersection over union of every box of (n, 4) with every one of (m, 4), as corners: (n, m)."""
     low, high = np.maximum(ours[:, None, :2], theirs[None, :, :2]), np.minimum(ours[:, None, 2:], theirs[None, :, 2:])
@@ -194,19 +203,33 @@ def scored(name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return found.picture, found.hits(labelled())[:, 0]
 
 
+@functools.lru_cache(maxsize=64)
+def resampled(name: str, seeds: tuple[int, ...], rounds: int = 1000) -> np.ndarray:
+    """mAP50, the mean of these seeds, on `rounds` samples of the pictures, taken with repetition: (rounds,).
+
+    The samples are the same for every model.
+    """
+    counts = np.array([len(boxes) for boxes in labelled()])
+    samples = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), rounds)
+    runs = [scored(name, seed) for seed in seeds]
+    return np.array(
+        [np.mean([average_precision(hit, times[at], times @ counts) for at, hit in runs]) for times in samples]
+    )
+
+
 def bootstrap(name: str, against: str, seeds: Iterable[int], rounds: int = 1000) -> np.ndarray:
     """How much more mAP50 `name` has than `against`, for `rounds` samples of the pictures, taken with repetition.
 
     Both models see the same sample, and each is the mean of its seeds.
     """
-    counts = np.array([len(boxes) for boxes in labelled()])
-    runs = {model: [scored(model, seed) for seed in seeds] for model in (name, against)}
-    samples = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), rounds)
+    seeds = tuple(seeds)
+    return resampled(name, seeds, rounds) - resampled(against, seeds, rounds)
 
-    def score(model, times):
-        return np.mean([average_precision(hit, times[picture], times @ counts) for picture, hit in runs[model]])
 
-    return np.array([score(name, times) - score(against, times) for times in samples])
+def common_seeds(name: str, against: str) -> list[int]:
+    """The seeds with which both models are trained."""
+    models = trained([name, against]).values()
+    return sorted(set.intersection(*(set(model.seeds) for model in models))) if len(models) == 2 else []
 
 
 def compare(name: str, against: str) -> str:
@@ -215,7 +238,7 @@ def compare(name: str, against: str) -> str:
     if len(models) < 2:
         return "not trained yet"
     ours, theirs = models[name], models[against]
-    both = sorted(set(ours.seeds) & set(theirs.seeds))
+    both = common_seeds(name, against)
     gain = ours.of("mAP50").mean() - theirs.of("mAP50").mean()
     if len(both) < 2:
         return f"{gain:+.3f}, one seed: says nothing yet"
