@@ -54,6 +54,7 @@ python -m modules COMMAND key=value ...
   vendor    copy modules into your own code         vendor PATH EMO_1M
   doctor    say why a model does not learn          doctor MODEL DATA nbs=64 ..., or doctor runs/NAME
   bench     measure what models cost on this machine bench EMO_1M yolo11n-EMO resnet18
+  compare   put runs side by side                   compare RUN RUN ... pictures=4 save=runs/compare.png
   check     look at this machine's set-up
 
 COMMAND --help lists the arguments of a command. All arguments of Ultralytics' `yolo` command work, in its orders too
@@ -176,6 +177,17 @@ def run_bench(words: list[str]) -> None:
     main(words)
 
 
+def run_compare(words: list[str]) -> None:
+    from .course.side_by_side import compare
+
+    named = [word for word in words if "=" not in word]
+    settings = read_words([word for word in words if "=" in word])
+    takes = [name for name in inspect.signature(compare).parameters if name != "runs"]
+    if unknown := [key for key in settings if key not in takes]:
+        raise InputError(f"compare has no argument '{unknown[0]}'; it takes {', '.join(takes)}.")
+    compare(named, **settings)
+
+
 def run_check(settings: dict) -> None:
     from .course import check
 
@@ -235,6 +247,7 @@ OURS: dict[str, Callable[[dict], None]] = {"train": run_train, "trace": run_trac
 # Commands that read their words themselves: name -> function(words), which returns an exit code or None.
 WITH_WORDS: dict[str, Callable[[list[str]], int | None]] = {
     "bench": run_bench,
+    "compare": run_compare,
     "data": run_data,
     "doctor": run_doctor,
     "graft": run_graft,
@@ -274,6 +287,10 @@ def usage(words: list[str]) -> str:
         from .course.bench import HELP
 
         return HELP
+    if words[:1] == ["compare"]:
+        from .course import side_by_side
+
+        return inspect.getdoc(side_by_side)
     command = next((word for word in words if word in {*OURS, *MODES}), None)
     if command is None:
         return USAGE

@@ -85,11 +85,7 @@ def draw_predictions(
         ax.axis("off")
     matched = labelled = 0
     for ax, picture, result in zip(axes, chosen, found):
-        boxes = result.boxes if result.boxes is not None else result.obb
-        corners, sure = boxes.xyxy.cpu(), boxes.conf.cpu()
-        drawn = sure >= threshold
-        draw_boxes(ax, corners[drawn].tolist(), BLUE, [f"{confidence:.2f}" for confidence in sure[drawn].tolist()])
-        show_labelled(ax, picture, GREEN, dashed=True)  # last, so that no found box hides a label
+        corners, sure = show_found(ax, picture, result, threshold)
         ax.set_title(picture.name, fontsize=9)
         height, width = result.orig_shape
         truth = torch.tensor(to_corners(read_boxes(picture), width, height), dtype=torch.float32)
@@ -97,6 +93,19 @@ def draw_predictions(
     figure.suptitle(f"Solid: found with a confidence of at least {threshold:.2f}. Dashed: labelled.")
     figure.savefig(path, dpi=80)
     return matched, labelled
+
+
+def show_found(ax, picture: Path, result, threshold: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw a picture with the boxes found (and how sure), and those labelled (dashed).
+
+    Returns all boxes of the result, (n, 4) pixels, and their confidences (n,), drawn or not.
+    """
+    boxes = result.boxes if result.boxes is not None else result.obb
+    corners, sure = boxes.xyxy.cpu(), boxes.conf.cpu()
+    drawn = sure >= threshold
+    draw_boxes(ax, corners[drawn].tolist(), BLUE, [f"{confidence:.2f}" for confidence in sure[drawn].tolist()])
+    show_labelled(ax, picture, GREEN, dashed=True)  # last, so that no found box hides a label
+    return corners, sure
 
 
 def count_matched(labelled: torch.Tensor, found: torch.Tensor, iou: float = 0.5) -> int:
