@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 
 from modules.course import results
 from modules.course.pictures import style
+from modules.course.results_figures import accuracy_against
 
 PAGE = """\
 # The comparison
@@ -66,11 +67,6 @@ def front() -> str:
 def draw() -> plt.Figure:
     """Mean mAP50 of the models that are no variants, against GMAC, with the range over the seeds."""
     figure, ax = plt.subplots(figsize=(8, 4.5))
-    for name, model in results.trained().items():
-        if not results.is_ablation(model):
-            scores, x = model.of("mAP50"), model.of("gmac")[0]
-            ax.plot([x, x], [scores.min(), scores.max()], color="0.6", zorder=1)
-            ax.scatter(x, scores.mean(), zorder=2)
-            ax.annotate(name, (x, scores.mean()), xytext=(6, 4), textcoords="offset points", fontsize=10)
-    ax.set(xlabel="GMAC of the fused network", ylabel="mAP50, mean and range over the seeds")
+    cost = {name: model.of("gmac")[0] for name, model in results.main_models().items()}
+    accuracy_against(ax, cost, "GMAC of the fused network")
     return figure

@@ -118,6 +118,17 @@ def test_shared_pictures_are_named(tmp_path):
     assert causes(MODEL, data) == ["train and val share pictures"]
 
 
+def test_a_scene_in_both_parts_is_named_even_where_the_files_differ(tmp_path):
+    data = copy_fire_set(tmp_path)
+    first = fire_pictures("train")[0]
+    with Image.open(first) as picture:
+        picture.resize((480, 360)).save(tmp_path / "val" / "images" / "again.jpg", quality=60)
+    shutil.copy(first.parents[1] / "labels" / f"{first.stem}.txt", tmp_path / "val" / "labels" / "again.txt")
+    (found,) = doctor(MODEL, data, preset="laptop")
+    assert found.cause == "train and val share pictures"
+    assert f"1 of 13 validation pictures look like a training picture, as again.jpg and {first.name}" in found.seen
+
+
 def test_gathered_batches_and_few_epochs_are_named(tmp_path):
     data = copy_fire_set(tmp_path)
     (found,) = doctor(MODEL, data, preset="laptop", nbs=64, epochs=50)

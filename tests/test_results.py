@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from matplotlib.figure import Figure
 from PIL import Image
 
 from modules.course import results
 from modules.course.fire import fire_pictures
 from modules.course.measure import gmac
+from modules.course.results_figures import accuracy_against, draw_curves
 from results import page, run, validity
 from results.__main__ import main
 from results.plan import ABLATIONS, CAUSES, MAIN, MODELS, ORDER
@@ -246,6 +248,57 @@ def test_tables_are_sorted_and_say_how_many_seeds(scratch):
     first, second = text.splitlines()[1:3]
     assert first.startswith("yolo11n-EMO ") and second.split()[:5] == ["yolo11n", "2", "0.510", "(0.500", ".."]
     assert "1 to 2 seeds a model" in text and results.table(["yolo11n"]).markdown().startswith("| model | seeds |")
+
+
+def test_without_any_row_everything_says_so_and_draws_nothing(scratch, capsys):
+    for lesson in ("02", "05"):
+        assert "No training of these models is finished yet" in results.rows_of(lesson).markdown()
+    assert results.common_seeds("yolo11n", "yolo11n-EMO") == [] and results.main_models() == {}
+    assert len(results.bootstrap("yolo11n", "yolo11n-EMO", [])) == 0
+    assert len(results.detections("yolo11n").picture) == 0
+    assert "no stored detections of yolo11n, seed 0; there are none" in capsys.readouterr().out
+    ax = Figure().subplots()
+    accuracy_against(ax, {"yolo11n": 1.0}, "GMAC")
+    draw_curves(ax, "mAP50", ["yolo11n"])
+    assert not ax.lines
+
+
+def test_a_lessons_rows_are_its_models_and_what_they_are_compared_with(scratch):
+    fill(scratch, {"yolo11n": (0.5, 0.52), "yolo11n-EMO": (0.7, 0.72)}, {"yolo11n": 5, "yolo11n-EMO": 9})
+    assert [line[0] for line in results.rows_of("03").lines] == ["yolo11n-EMO", "yolo11n"]
+    assert results.rows_of("05").lines == ()
+
+
+def test_bootstrap_compares_on_the_same_samples(scratch):
+    fill(scratch, {"yolo11n": (0.5, 0.52), "yolo11n-EMO": (0.7, 0.72)}, {"yolo11n": 5, "yolo11n-EMO": 5})
+    assert results.common_seeds("yolo11n", "yolo11n-EMO") == [0, 1]
+    assert results.resampled("yolo11n", (0,)).std() > 0
+    assert not results.bootstrap("yolo11n", "yolo11n-EMO", [0, 1]).any()
+
+
+def test_figures_show_what_was_measured(scratch):
+    fill(scratch, {"yolo11n": (0.5, 0.52), "yolo11n-EMO": (0.7, 0.72)}, {"yolo11n": 5, "yolo11n-EMO": 9})
+    epochs = [{"name": "yolo11n", "seed": seed, "epoch": e, "train_loss": 9 - e} for seed in (0, 1) for e in (1, 2)]
+    epochs[1]["mAP50"] = 0.25
+    results.write("curves.csv", results.CURVE, epochs)
+    ax, other, costs = Figure().subplots(1, 3)
+    draw_curves(ax, "train_loss", ["yolo11n", "yolo11n-EMO"])
+    draw_curves(other, "mAP50", ["yolo11n"])
+    assert [line.get_ydata().tolist() for line in (*ax.lines, *other.lines)] == [[8, 7], [0.25]]
+    accuracy_against(costs, {"yolo11n": 3.0}, "ms")
+    assert [text.get_text() for text in costs.texts] == ["yolo11n"] and costs.get_xlabel() == "ms"
+
+
+def test_latencies_are_those_of_fused_detectors_on_a_cpu(scratch):
+    assert results.latencies() == ({}, "milliseconds: not measured yet")
+    heading = "model kind device imgsz batch threads measure value".split()
+    row = dict(zip(heading, ("yolo11n", "detector", "cpu", "320", "1", "2", "fused", "30.5")))
+    others = [{"device": "cuda:0"}, {"measure": "forward"}, {"batch": "8"}, {"kind": "timm"}, {"imgsz": "640"}]
+    rows = [row, row | {"model": "yolo11n-EMO", "value": "40"}, *(row | other | {"value": "9"} for other in others)]
+    results.write("bench.csv", heading, rows)
+    times, words = results.latencies()
+    assert times == {"yolo11n": 30.5, "yolo11n-EMO": 40}
+    assert words == "milliseconds on a CPU, fused, 320 px, threads: 2"
 
 
 def test_pages_and_figure_are_those_of_the_csv():

@@ -43,7 +43,7 @@ from modules.course.resume import (
     take_folder,
     write_record,
 )
-from modules.course.train import baseline, train
+from modules.course.train import train, train_once
 
 MODEL = "yolo11n-TinyNet.yaml"
 COMMAND = [f"model={MODEL}", "preset=smoke", "epochs=3"]
@@ -253,9 +253,9 @@ def test_an_empty_folder_is_taken_and_a_file_is_not(tmp_path):
 
 
 # ---------------------------------------------------------------------------------------------- what is trained once
-def test_the_baseline_is_trained_once(tmp_path, monkeypatch, capsys):
+def test_a_model_is_trained_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_RUNS", str(tmp_path / "runs"))
-    first, second = (baseline("smoke", epochs=1, imgsz=64, fraction=0.1) for _ in range(2))
+    first, second = (train_once("yolo11n.yaml", preset="smoke", epochs=1, imgsz=64, fraction=0.1) for _ in range(2))
     said = capsys.readouterr().out
     assert said == f"trained: {first}\nalready trained: {first}\n" and second == first
     assert str(first).startswith("yolo11n-smoke-64   precision ") and str(first).endswith("(16 validation pictures)")

@@ -28,7 +28,7 @@ CHANGED = {
     "06": ("FasterNet", "yolo11n-FasterNet.yaml"),
     "07": ("RevCol", "yolo11n-RevColV1.yaml"),
 }
-BUILDS = re.compile(r"(?<![.\w])(YOLO|DetectionModel|train|baseline|trace|draw_model)\(")
+BUILDS = re.compile(r"(?<![.\w])(YOLO|DetectionModel|train|trace|draw_model)\(")
 ADDED = "self.added_by_learner = nn.Conv2d(1, 7, 1)"  # 14 parameters
 
 

@@ -210,6 +210,8 @@ def resampled(name: str, seeds: tuple[int, ...], rounds: int = 1000) -> np.ndarr
     The samples are the same for every model.
     """
     counts = np.array([len(boxes) for boxes in labelled()])
+    if not seeds:
+        return np.zeros(0)
     samples = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), rounds)
     runs = [scored(name, seed) for seed in seeds]
     return np.array(
@@ -286,9 +288,7 @@ class Table:
 
 def table(names: Iterable[str] | None = None) -> Table:
     """Models side by side, the best mean mAP50 first: `names`, or all that are no variants."""
-    models = trained(names)
-    if names is None:
-        models = {name: model for name, model in models.items() if not is_ablation(model)}
+    models = main_models() if names is None else trained(names)
     heading = ("model", "seeds", "mAP50", "mAP50-95", "million parameters", "GMAC", "against", "difference in mAP50")
     lines = tuple(
         (
@@ -308,6 +308,11 @@ def table(names: Iterable[str] | None = None) -> Table:
 
 def title(model: Trained) -> str:
     return f"{model.name} ({model.variant})" if model.variant else model.name
+
+
+def main_models() -> dict[str, Trained]:
+    """The trained models that are no variants, the best mean mAP50 first."""
+    return {name: model for name, model in trained().items() if not is_ablation(model)}
 
 
 def is_ablation(model: Trained) -> bool:
@@ -336,6 +341,24 @@ def note(models: Iterable[Trained]) -> str:
         f"{first['pictures']} pictures, {first['imgsz']} px, {first['epochs']} epochs from scratch, {counted} "
         f"seed{'s' if seeds[-1] > 1 else ''} a model; {mean}120 validation pictures."
     )
+
+
+# ---------------------------------------------------------------------------------------------------------------- costs
+def latencies() -> tuple[dict[str, float], str]:
+    """Milliseconds that each fused detector takes for one picture on a CPU, and in words how that was measured.
+
+    From bench.csv (`python -m modules bench`), the picture size and the number of threads with the most detectors;
+    nothing where none was measured.
+    """
+    asked = {"kind": "detector", "device": "cpu", "batch": "1", "measure": "fused"}
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for row in read("bench.csv"):
+        if all(row[key] == value for key, value in asked.items()):
+            found.setdefault((row["imgsz"], row["threads"]), {})[row["model"]] = float(row["value"])
+    if not found:
+        return {}, "milliseconds: not measured yet"
+    (imgsz, threads), times = max(found.items(), key=lambda each: len(each[1]))
+    return times, f"milliseconds on a CPU, fused, {imgsz} px, threads: {threads}"
 
 
 # --------------------------------------------------------------------------------------------------------------- curves

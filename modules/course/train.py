@@ -10,8 +10,7 @@ from .judge import judge
 from .report import report
 from .resume import Run, find_finished, obstacle, read_record, take_folder, write_record
 
-BASELINE = "yolo11n.yaml"
-__all__ = ["BASELINE", "DEFAULT_MODEL", "Run", "baseline", "train", "train_once"]
+__all__ = ["DEFAULT_MODEL", "Run", "train", "train_once"]
 
 
 def train(model=None, data=None, preset: str | None = None, verbose: bool = True, **overrides) -> Run:
@@ -63,11 +62,6 @@ def train_once(model, data=FIRE_YAML, preset: str | None = None, verbose: bool =
         run = carry_out(job, verbose)
         print(f"trained: {run}")
     return run
-
-
-def baseline(preset: str | None = None, **overrides) -> Run:
-    """YOLO11n on the fire set, for comparisons, trained once: see `train_once`."""
-    return train_once(BASELINE, FIRE_YAML, preset, **overrides)
 
 
 def carry_out(job: Job, verbose: bool, folder: Path | None = None) -> Run:
