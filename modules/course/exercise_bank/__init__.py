@@ -28,6 +28,10 @@ def find(number: str) -> "FillIn | Predict | Design":
     return exercises[number]
 
 
+class Fault(Exception):
+    """What is wrong with an answer, in the words that the learner reads. Raised by an exercise's `call`."""
+
+
 @dataclass(frozen=True)
 class FillIn:
     """Write a function that does what `reference` does.
@@ -71,6 +75,8 @@ class FillIn:
             got = self.call(function, *inputs)
         except NotImplementedError:
             return None, "is not written yet"
+        except Fault as fault:
+            return None, str(fault)
         except Exception as error:
             line = next(iter(str(error).strip().splitlines()), "")
             return None, f"raises {type(error).__name__}: {line[:120]}"

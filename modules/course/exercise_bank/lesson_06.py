@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from modules.course.exercise_bank import Design, FillIn, Predict
+from modules.course.exercise_bank import Design, Fault, FillIn, Predict
 from modules.course.exercise_bank.parts import parts
 from modules.course.measure import gmac, parameters
 from modules.fasternet import FasterNet, FasterNetBlock
@@ -74,6 +74,15 @@ def every_fourth(x, weight):
     return y
 
 
+def write_back(x, weight):
+    y = x.clone()
+    y[:, : len(weight)] = F.conv2d(y[:, : len(weight)], weight, padding=1)
+    return y
+
+
+WRITTEN_OVER = "numbers were written over that the gradient still needs: convolve what stays as it is"
+
+
 def detached(x, weight):
     return pconv(x, weight.detach())
 
@@ -92,7 +101,7 @@ def trained(function, x, weight):
         except RuntimeError as error:
             if "inplace" not in str(error):
                 raise
-            raise ValueError("numbers were written over that the gradient still needs: write into a new tensor")
+            raise Fault(WRITTEN_OVER) from None
     return {"the output": y.detach(), "the gradient of the kernel": gradient}
 
 
@@ -194,6 +203,7 @@ EXERCISES = {
             "each channel is convolved alone: it must read all of the first channels": each_alone,
             "every fourth channel was convolved, and it should be the first quarter in one piece": every_fourth,
             "the kernel gets no gradient: use it as it is, without detach() or data": detached,
+            WRITTEN_OVER: write_back,
         },
         call=trained,
     ),

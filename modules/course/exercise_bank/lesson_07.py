@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from modules import revcol
 from modules.course.columns import gradients, relative_error, wake
-from modules.course.exercise_bank import Design, FillIn, Predict
+from modules.course.exercise_bank import Design, Fault, FillIn, Predict
 from modules.course.exercise_bank.parts import parts
 from modules.course.memory import step_memory
 from modules.revcol import Column, RevCol, neighbours
@@ -126,6 +126,18 @@ def of_the_sum(level, alpha, new, below, grad):
     return old, grad_old, backward(level, alpha, new, below, torch.ones_like(grad))[2], grad_alpha
 
 
+def without_notes(level, alpha, new, below, grad):
+    out = level(below)
+    (grad_below,) = torch.autograd.grad(out, below, grad)
+    return (new - out) / alpha, grad * alpha, grad_below, (grad * (new - out) / alpha).sum((0, 2, 3), keepdim=True)
+
+
+NO_NOTES = (
+    "autograd took no notes: inside backward gradients are off. Compute the level under torch.enable_grad(), from "
+    "below.detach().requires_grad_()"
+)
+
+
 def by_hand(function, *inputs):
     """As autograd calls `backward`: with gradients switched off."""
     try:
@@ -133,10 +145,7 @@ def by_hand(function, *inputs):
     except RuntimeError as error:
         if "does not require grad" not in str(error):
             raise
-        raise ValueError(
-            "autograd took no notes: inside backward gradients are off. Compute the level again under torch.enable_grad(), "
-            "from below.detach().requires_grad_()"
-        ) from None
+        raise Fault(NO_NOTES) from None
 
 
 # -------------------------------------------------------------------------------------------- 07.4 weights as inputs
@@ -278,6 +287,7 @@ EXERCISES = {
             "grad * old over all that alpha does not tell apart.",
         ),
         wrong={
+            NO_NOTES: without_notes,
             "old must be divided by alpha": not_divided,
             "old is not new: subtract what the level gives, then divide by alpha": not_undone,
             "old: what the level gives must be subtracted before the division": divided_only,
