@@ -200,6 +200,8 @@ def test_what_check_says_about_other_faults(answer, line, capsys):
         ({"a": 1, "c": 2}, {"a": 1}, "has 'c', which is not asked for"),
         (torch.tensor(0.5), 0.5, ""),
         (torch.zeros(0, 3), torch.zeros(0, 3), ""),
+        (torch.zeros(5), 0.5, "returns a tensor of shape (5,), not a float"),
+        ([1], {"a": 1}, "returns a list, which is not what is asked for"),
     ],
 )
 def test_lists_dictionaries_and_single_numbers_are_compared(got, want, line):

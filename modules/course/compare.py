@@ -19,7 +19,9 @@ def difference(got, want, tolerance: float = 1e-4) -> str:
         if not isinstance(got, torch.Tensor):
             return f"returns a {type(got).__name__}, not a tensor"
         return shape_fault(got, want) or type_fault(got, want) or number_fault(got.detach(), want.detach(), tolerance)
-    if isinstance(got, torch.Tensor) and got.numel() == 1:
+    if isinstance(got, torch.Tensor):
+        if got.numel() != 1:
+            return f"returns a tensor of shape {tuple(got.shape)}, not a {type(want).__name__}"
         got = got.item()
     if isinstance(want, float) and isinstance(got, (int, float)):
         return "" if abs(got - want) <= tolerance * abs(want) else f"is {got:.6g}, not {want:.6g}"
@@ -29,7 +31,7 @@ def difference(got, want, tolerance: float = 1e-4) -> str:
 def part_fault(got, want: dict, tolerance: float) -> str:
     """Which part is wrong, by its name."""
     if not isinstance(got, dict):
-        return f"returns a {type(got).__name__}, not a dictionary"
+        return f"returns a {type(got).__name__}, which is not what is asked for"
     for name, part in want.items():
         if name not in got:
             return f"has nothing under {name!r}"
@@ -118,7 +120,11 @@ def shapes(args) -> str:
         elif isinstance(value, nn.Module):
             words.append(str(value) if len(str(value)) < 90 else type(value).__name__)
         elif isinstance(value, dict):
-            words.append("{" + ", ".join(map(str, value)) + "}")
+            words.append("{" + shortened(", ".join(map(str, value))) + "}")
         else:
-            words.append(str(value))
+            words.append(shortened(str(value)))
     return ", ".join(words)
+
+
+def shortened(text: str) -> str:
+    return text if len(text) < 90 else text[:80] + " ..."

@@ -103,7 +103,10 @@ def rows_to_place() -> list[tuple]:
 
 
 def placed(function, row, channels, scale, repeats):
-    c2, n, args = function(row, channels, scale, repeats)
+    answer = function(row, channels, scale, repeats)
+    if not isinstance(answer, tuple) or len(answer) != 3 or not isinstance(answer[2], (list, tuple)):
+        return answer
+    c2, n, args = answer
     return {"c2": c2, "n": n, "the list of arguments": list(args)}
 
 
@@ -163,10 +166,19 @@ def output_of_stack(cls, c1, c2, n, x):
 RENUMBERED = {-1: -1, 4: 2, 6: 3, 9: 5, 12: 8, 15: 11, 18: 14, 21: 17}  # YOLOv8's rows, by TinyNet's numbers
 
 
+def check_rows(rows) -> None:
+    """Raises ValueError unless these are rows of a model YAML."""
+    for row in rows if isinstance(rows, list) else [rows]:
+        if not isinstance(row, (list, tuple)) or len(row) != 4 or not isinstance(row[3], (list, tuple)):
+            raise ValueError(f"a row is [from, repeats, name, [arguments]], and this is {row!r}")
+
+
 def measured_neck(model: dict) -> dict:
     """Parameters of YOLOv8n's neck and head on TinyNet, and the backbone's share of them."""
     if not isinstance(model, dict) or not {"backbone", "head"} <= model.keys():
         raise ValueError("a dictionary with the lists 'backbone' and 'head' is asked for")
+    for part in ("backbone", "head"):
+        check_rows(model[part])
     stock = tasks.yaml_model_load("yolov8n.yaml")
     names = [row[2] for row in model["backbone"]]
     if names != ["TinyNet", "SPPF"]:

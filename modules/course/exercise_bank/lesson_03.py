@@ -88,7 +88,10 @@ def stages() -> list[tuple]:
 def output_of_stage(function, *case):
     *settings, x = case
     torch.manual_seed(0)  # the same weights for blocks that are made in the same order
-    stage = function(*settings).eval()
+    stage = function(*settings)
+    if not isinstance(stage, nn.Sequential):
+        return stage
+    stage.eval()
     return {
         "the number of blocks": len(stage),
         "the attention of the blocks": [getattr(block, "attn", None) for block in stage],
@@ -121,7 +124,8 @@ def measured_size(tables: dict) -> dict:
     if not isinstance(tables, dict) or not set(tables) <= set(TABLES):
         raise ValueError(f"a dictionary with some of {', '.join(TABLES)} is asked for, and this is {tables!r}")
     for name, table in tables.items():
-        if len(table) != 4 or min(table) <= 0:
+        numbers = isinstance(table, (list, tuple)) and all(isinstance(value, (int, float)) for value in table)
+        if not numbers or len(table) != 4 or min(table) <= 0:
             raise ValueError(f"{name}={table!r}: a stage each, so four numbers above 0 are asked for")
     net = type("Mine", (EMO_1M,), dict(tables))().eval()
     return {

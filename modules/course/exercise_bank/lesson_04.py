@@ -10,6 +10,7 @@ from ultralytics.utils.ops import make_divisible
 
 from modules.c2f_irmb import C2f_iRMB
 from modules.course.exercise_bank import Design, FillIn, Predict
+from modules.course.exercise_bank.lesson_01 import check_rows
 from modules.course.measure import gmac, parameters
 from modules.irmb import iRMB
 
@@ -58,6 +59,9 @@ def small_models() -> list[tuple]:
 
 def in_parse_model(function, scale: str, rows: list) -> dict:
     """Put the branch into Ultralytics' own parse_model and build a model of `rows` and a detection head with it."""
+    answer = function(-1, [8], [8], 1.0, 8)
+    if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[1], list):
+        return answer
     config = {
         "nc": 1,
         "scales": SCALES,
@@ -159,10 +163,11 @@ def measured_rows(rows: dict) -> dict:
         raise ValueError(
             f"a dictionary, as {{8: [-1, 3, 'C2f_iRMB', [1024, True]]}}, is asked for, and this is {rows!r}"
         )
+    check_rows(list(rows.values()))
     config = {**tasks.yaml_model_load("yolov10n.yaml"), "nc": 1}
     for number, row in rows.items():
         if number not in STOCK:
-            raise ValueError(f"row {number}: choose among rows {', '.join(map(str, STOCK))}, which are C2f")
+            raise ValueError(f"row {number!r}: choose among rows {', '.join(map(str, STOCK))}, which are C2f")
         if row[3][0] != STOCK[number]:
             raise ValueError(f"row {number} puts out {row[3][0]}: the rows behind it expect {STOCK[number]}, as before")
         config["backbone"][number] = row
@@ -310,6 +315,7 @@ EXERCISES = {
             "million multiply-adds, allowed are at most 950": article(0.25, rows=(6, 8), n=12),
             "must be a multiple of 8": article(0.1),
             "row 8 puts out 512: the rows behind it expect 1024": {8: [-1, 3, "C2f_iRMB", [512, True]]},
+            "a row is [from, repeats, name, [arguments]], and this is": {8: [-1, 3, "C2f_iRMB"]},
             "row 5: choose among rows 2, 4, 6, 8, which are C2f": {5: [-1, 3, "C2f_iRMB", [512, True]]},
         },
     ),
