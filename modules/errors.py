@@ -183,7 +183,7 @@ class Promise:
             raise ModelError(f"{name}.forward must return {what}, and returns {shown(output)}")
         found = [x.shape[1] for x in maps]
         if found != wanted:
-            said, hint = ("feature_channels says", "") if several else ("the row says", HINT.format(name=name))
+            said, hint = ("feature_channels says", "") if several else said_of_block(name)
             raise ModelError(
                 f"{said} {self.c2} channels, and {name} puts out {found if len(found) > 1 else found[0]}{hint}"
             )
@@ -197,7 +197,15 @@ class Promise:
             raise ModelError(f"{name}'s maps must have strides 4, 8, 16 and 32, and have {found}")
 
 
-HINT = ". If its first argument is no number of output channels, register({name}, takes='c1') or takes=''"
+def said_of_block(name: str) -> tuple[str, str]:
+    """Who said how many channels a block puts out, and what to change where it was not true."""
+    if name in REGISTERED and "c2" not in REGISTERED[name].takes:
+        who = f"a block with takes={REGISTERED[name].takes!r} keeps its"
+        return who, ". One that changes them takes (c1, c2, ...), and its row begins with c2"
+    return "the row says", (
+        f". If its first argument is no number of output channels, register({name}, takes='c1') or takes=''"
+    )
+
 
 # Ultralytics writes these on the module of each row: its number, what it reads, its class and its parameters.
 RESERVED = ("i", "f", "type", "np")

@@ -36,11 +36,12 @@ def parameters(model: nn.Module) -> int:
 
 
 @pytest.fixture
-def table(monkeypatch):
+def table():
     """A registry that forgets, after the test, what the test registered."""
-    monkeypatch.setattr(registry, "REGISTERED", dict(registry.REGISTERED))
-    before = set(vars(tasks))
+    kept, before = dict(registry.REGISTERED), set(vars(tasks))
     yield registry.REGISTERED
+    registry.REGISTERED.clear()
+    registry.REGISTERED.update(kept)
     for name in set(vars(tasks)) - before:
         delattr(tasks, name)
 
@@ -397,6 +398,19 @@ def test_a_broken_promise_names_its_own_row(value, message, table):
     register(returns(value))
     with pytest.raises(ModelError, match=f"row 9 .*{message}"):
         with_row([-1, 1, "Liar", [512]])
+
+
+class Fold(nn.Module):
+    def forward(self, x):
+        return nn.functional.pixel_unshuffle(x, 2)
+
+
+def test_a_block_that_changes_its_channels_unasked_is_told_how(table):
+    register(Fold)
+    with pytest.raises(
+        ModelError, match=r"row 9 .*takes='' keeps its 320 channels, and Fold puts out 1280. One .*\(c1, c2,"
+    ):
+        with_row([-1, 1, "Fold", []])
 
 
 class Ladder(nn.Module):
