@@ -4,6 +4,7 @@ A row holds as long as recipe, pictures and model file are the same. A change of
 starts from weights as large as before and computes the same from the same weights.
 """
 
+import functools
 import hashlib
 import inspect
 import json
@@ -34,7 +35,9 @@ def recipe_number() -> str:
     return short(json.dumps(recipe, sort_keys=True, default=str) + set_number())
 
 
+@functools.cache
 def set_number() -> str:
+    """A number for all pictures and labels of the fire set, which nobody changes meanwhile."""
     number = hashlib.sha256()
     for picture in (*fire_pictures("train"), *fire_pictures("val")):
         label = FIRE / picture.parts[-3] / "labels" / f"{picture.stem}.txt"

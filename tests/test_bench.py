@@ -211,6 +211,10 @@ def test_published_figures_are_about_our_models_and_near_our_counts():
             assert row["million_parameters"] == pytest.approx(sizes[name].parameters / 1e6, rel=0.05)
 
 
+def test_numbers_of_a_table():
+    assert costs.padded(3.14159, 6, 2) == "  3.14" and costs.padded(math.nan, 4) == "   -"
+
+
 def test_rank_correlation():
     assert costs.rank_correlation([1, 2, 3], [10, 20, 40]) == pytest.approx(1)
     assert costs.rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)

@@ -173,7 +173,8 @@ def notebook(*sources):
 
 @pytest.fixture
 def scratch(tmp_path, monkeypatch):
-    """tools/lessons.py at work on an empty course instead of this one."""
+    """tools/lessons.py at work on an empty course instead of this one, whose lessons do not use Ultralytics."""
+    monkeypatch.setattr(lessons, "greet_ultralytics", lambda env: None)
     for name, folder in {"ROOT": ".", "NOTEBOOKS": "notebooks", "MODULES": "modules"}.items():
         monkeypatch.setattr(lessons, name, tmp_path / folder)
         (tmp_path / folder).mkdir(exist_ok=True)

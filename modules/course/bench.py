@@ -122,7 +122,7 @@ class Store:
 
     def add(self, cell: Cell, kind: str, value: float) -> None:
         self.kinds[cell.model] = kind
-        self.samples.setdefault(cell, []).append(float(f"{value:.6g}"))
+        self.samples.setdefault(cell, []).append(value if isinstance(value, int) else float(f"{value:.6g}"))
 
     def write(self) -> None:
         """Whoever looks meanwhile finds the old files or the new ones, never half of one."""

@@ -90,6 +90,11 @@ class Costs:
         return float(at_one * grown / batches[1])
 
 
+def padded(value: float, width: int, digits: int = 1) -> str:
+    """A number for a table, and a dash for NaN."""
+    return f"{'-':>{width}}" if math.isnan(value) else f"{value:{width}.{digits}f}"
+
+
 def published() -> dict[str, dict]:
     """What the authors publish of their models, by the course's names, with the source."""
     with PUBLISHED.open(encoding="utf-8", newline="") as file:

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from torchvision.ops import box_iou
 from ultralytics import YOLO
-from ultralytics.utils.metrics import smooth
+from ultralytics.utils.metrics import box_iou, smooth
 
 from .checkpoints import load_model
 from .fire import read_boxes, show_labelled, to_corners
