@@ -175,7 +175,7 @@ class RepViT(nn.Module):
     @classmethod
     def feature_channels(cls, width: float = 1.0, num_classes: int = 0, distillation: bool = False) -> list[int]:
         """Channels of P2, P3, P4 and P5."""
-        is_number = isinstance(width, (int, float)) and 0 < width < float("inf")
+        is_number = isinstance(width, (int, float)) and not isinstance(width, bool) and 0 < width < float("inf")
         c = int(cls.channels * width / 8 + 0.5) * 8 if is_number else 0
         if c < 8:
             raise ValueError(f"width={width!r}: it must be a number that leaves 8 channels or more in P2, such as 0.25")

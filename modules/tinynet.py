@@ -34,7 +34,8 @@ class TinyNet(nn.Module):
         Raises:
             ValueError: `width` is no number above 0.
         """
-        if not isinstance(width, (int, float)) or not 0 < width < float("inf"):
+        is_number = isinstance(width, (int, float)) and not isinstance(width, bool)
+        if not is_number or not 0 < width < float("inf"):
             raise ValueError(f"width={width!r}: it must be a number above 0, such as 0.25")
         return [max(8, int(c * width)) for c in (64, 128, 256, 512)]
 
