@@ -20,16 +20,17 @@ from ultralytics.cfg import (
     parse_key_value_pair,
 )
 
+from .course.checkpoints import load_model
 from .course.errors import InputError, plain
 from .course.fire import FIRE_YAML
 from .course.inputs import (
     check_cache,
+    check_classes,
     check_device,
     check_imgsz,
     check_place,
     check_settings,
     check_source,
-    load_model,
     similar,
 )
 from .course.judge import choose_threshold
@@ -87,7 +88,9 @@ def read_words(words: list[str]) -> dict:
                 key, value = parse_key_value_pair(word)
             except AssertionError:
                 raise InputError(f"'{word}' has no value: write key=value.") from None
-            settings[key] = value
+            if key in settings:
+                raise InputError(f"{key}= is given twice, as {settings[key]} and as {value}.")
+            settings[key] = os.path.expanduser(value) if isinstance(value, str) else value
         elif word in TASKS and "task" not in settings:
             settings["task"] = word
         elif word in MODES and "mode" not in settings:
@@ -201,7 +204,10 @@ def run_stock(mode: str, settings: dict) -> None:
     check_settings(settings)
     check_device(settings.get("device"))
     settings["model"] = str(settings.get("model") or newest_weights())
-    task = load_model(settings["model"]).task
+    model = load_model(settings["model"])
+    task = model.task
+    if not isinstance(model.model, str):
+        check_classes(settings.get("classes"), dict(model.names))
     if settings.get("task", task) != task:
         check_task(settings["task"], settings["model"])
     project = Path(str(settings.setdefault("project", Path("runs").resolve())))

@@ -4,6 +4,8 @@ import errno
 import io
 import os
 import pickle
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +18,11 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
+from torch import nn
 from ultralytics import YOLO
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.utils import check_det_dataset
+from ultralytics.utils import LOGGER
 
 from modules.__main__ import main, read_words
 from modules.course import check
@@ -26,8 +30,10 @@ from modules.course.checkpoints import load_model, modules_named
 from modules.course.errors import InputError, explain, nothing_left, one_line, our_command
 from modules.course.fire import FIRE_YAML, read_boxes, show_labelled
 from modules.course.inputs import check_cache, check_freeze
-from modules.course.quiet import nothing_fetched, tensors_in
+from modules.course.job import look_at_data, write_set
+from modules.course.quiet import nothing_fetched, quiet, tensors_in, warnings_by
 from modules.course.sets import check_data, list_pictures
+from modules.registry import REGISTERED
 
 TINY = "model=yolo11n-TinyNet.yaml"
 NAMES = "names: {0: fire}"
@@ -61,6 +67,15 @@ DATA = {
     "latin.yaml": (f"{PLACES}names: {{0: Bäume}}".encode("latin-1"), "no text in UTF-8"),
     "binary.yaml": (bytes(range(256)), "UTF-8"),
     "download.yaml": (f"train: x\nval: x\n{NAMES}\ndownload: open('ran', 'w')", "does not run its 'download:'"),
+    "picture.yaml": (f"train: train/images/0.jpg\nval: val/images\n{NAMES}", "is a picture. Name the folder"),
+    "gone.yaml": (f"train: gone.txt\nval: val/images\n{NAMES}", "a.jpg: there is no such file"),
+    "yes.yaml": (f"{PLACES}names: [yes, smoke]", "as True, for yes, no, on and off mean that"),
+    "off.yaml": (f"{PLACES}names: {{0: off}}", "as False"),
+    "twice.yaml": (f"{PLACES}{NAMES}\ntrain: val/images", "the key 'train' stands twice"),
+    "class_twice.yaml": (f"{PLACES}names: {{0: fire, 0: smoke}}", "the key '0' stands twice"),
+    "code.yaml": (f"{PLACES}names: !!python/object/apply:os.mkdir [ran]", "could not determine a constructor"),
+    "two.yaml": (f"{PLACES}{NAMES}\n---\na: 1", "another document"),
+    "minus.yaml": (f"{PLACES}names: {{-1: fire}}", "are -1; they must run from 0 to 0"),
     "unlabelled.yaml": (f"train: bare/images\nval: bare/images\n{NAMES}", "has a label"),
 }
 
@@ -83,6 +98,11 @@ COMMANDS = {
         f"train {TINY} data=good.yaml preset=smoke project=/proc/runs": "",
         f"train {TINY} data=good.yaml preset=smoke name={'n' * 300}": "too long",
         f"train {TINY} data=good.yaml preset=smoke project=file.txt/runs": "is a file",
+        f"train {TINY} data=good.yaml name=..": "give a name, as name=run",
+        f"train {TINY} data=good.yaml name=.": "give a name, as name=run",
+        f"train {TINY} data=good.yaml name=../../out": "project= says in which folder",
+        f"train {TINY} data=good.yaml name=/tmp/out": "project= says in which folder",
+        f"predict {TINY} source=good name=../out": "project= says in which folder",
         f"train model={'m' * 300}.yaml": "too long",
         f"train {TINY} data={'d' * 300}.yaml": "too long",
         f"train {TINY} data=good.yaml cfg={'c' * 300}.yaml": "too long",
@@ -142,6 +162,21 @@ COMMANDS = {
         f"train {TINY} freeze=99": "the model has rows 0 to",
         f"train {TINY} freeze=[0,77]": "the model has rows 0 to",
         f"train {TINY} freeze=all": "freeze",
+        f"train {TINY} freeze=-1": "the model has rows 0 to",
+        f"train {TINY} freeze=1.5": "the model has rows 0 to",
+        f"train {TINY} freeze=0.stem": "the model has rows 0 to",
+        f"train {TINY} data=good.yaml classes=[99]": "classes=[99]: give numbers of classes, as classes=[0]; known are 0 (fire)",
+        f"train {TINY} data=good.yaml classes=-1": "known are 0 (fire)",
+        f"train {TINY} data=good.yaml classes=fire": "known are 0 (fire)",
+        f"train {TINY} data=good.yaml classes=[]": "known are 0 (fire)",
+        f"train {TINY} cache=tape": "write cache=ram, cache=disk or cache=False",
+        f"train {TINY} box=-1": "box=-1: give a number from 0 on",
+        f"train {TINY} close_mosaic=-1": "close_mosaic",
+        f"train {TINY} warmup_epochs=-1": "warmup_epochs",
+        f"train {TINY} save_period=-5": "save_period",
+        f"train {TINY} lr0=nan": "lr0",
+        f"train {TINY} epochs=1 epochs=2": "epochs= is given twice, as 1 and as 2",
+        f"predict {TINY} source=good classes=[99]": "give numbers of classes",
         f"train {TINY} lr0=fast": "lr0",
         f"train {TINY} resume": "resume",
         f"train {TINY} task=pose": "a model of the task 'detect'",
@@ -191,6 +226,7 @@ def here(tmp_path, monkeypatch):
     for name in ("file.txt", "file.md", "weights.zip"):
         (tmp_path / name).write_text("hello")
     (tmp_path / "empty.txt").touch()
+    (tmp_path / "gone.txt").write_text("a.jpg\n")
     (tmp_path / "list.yaml").write_text("- 1\n")
     for name in ("nothing", "good", "folder.pt"):
         (tmp_path / name).mkdir()
@@ -254,6 +290,12 @@ def archive(text: bytes) -> bytes:
     return out.getvalue()
 
 
+def saved(held) -> bytes:
+    out = io.BytesIO()
+    torch.save(held, out)
+    return out.getvalue()
+
+
 WEIGHTS = {
     "junk.pt": (b"hello", "another kind of file"),
     "nothing.pt": (b"", "another kind of file"),
@@ -263,7 +305,15 @@ WEIGHTS = {
     "yolov5.pt": (archive(pickled("models.yolo")), "package 'models.yolo', which is not here"),
     "new.pt": (archive(pickled("somebodys", 4)), "package 'somebodys', which is not here"),
     "old.pt": (pickled("somebodys"), "package 'somebodys', which is not here"),
-    "number.pt": (b"\x80\x02K\x05.", "cannot be read as weights"),
+    "number.pt": (b"\x80\x02K\x05.", "numbers without a network"),
+    "state.pt": (
+        saved({"a": torch.ones(2)}),
+        "holds numbers without a network, as of torch.save(model.state_dict(), ...)",
+    ),
+    "nothing_in_it.pt": (saved({}), "numbers without a network"),
+    "script.pt": (archive(pickled("__torch__.net")), "let its name end in .torchscript"),
+    "layer.pt": (saved({"model": nn.Linear(2, 2)}), "cannot be read as weights"),
+    "bare.pt": (saved(nn.Linear(2, 2)), "cannot be read as weights"),
 }
 
 
@@ -285,7 +335,52 @@ def test_weights_of_our_own_are_opened(here):
     assert load_model("emo.pt").task == "detect"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_a_pipe_is_not_waited_for(here, capsys):
+    os.mkfifo("pipe.yaml")
+    assert "no file that can be read" in refused("train model=pipe.yaml", capsys)
+
+
+def test_a_whole_network_that_was_saved_is_no_checkpoint(here, capsys):
+    torch.save(YOLO("yolo11n-TinyNet.yaml").model, "whole.pt")
+    assert "no checkpoint as Ultralytics writes it" in refused("predict model=whole.pt source=good", capsys)
+
+
 # ------------------------------------------------------------------------------------------------- looking at a set
+COUNTED = {  # what a set says of train and val -> pictures to train on, and what is said
+    "listed twice": ("train: twice.txt\nval: val/images", 1, "1 pictures are listed more than once"),
+    "folders overlap": ("train: [train, train/images]\nval: val/images", 1, "1 pictures are listed more than once"),
+    "a link leads in a circle": ("train: round/images\nval: val/images", 1, "more than once"),
+    "val is train": ("train: train/images\nval: train/images", 1, "1 of 1 pictures of 'val:' are in 'train:' too"),
+    "everything is both": ("train: [train, val]\nval: val", 2, "1 of 1 pictures of 'val:' are in 'train:' too"),
+    "a sound set": ("train: train/images\nval: val/images", 1, ""),
+}
+
+
+@pytest.mark.parametrize("case", COUNTED)
+def test_each_picture_is_counted_once(case, here, capsys):
+    places, count, said = COUNTED[case]
+    Path("twice.txt").write_text("./train/images/0.jpg\n./train/images/../images/0.jpg\n")
+    shutil.copytree("train", "round")
+    os.symlink(here / "round", here / "round" / "images" / "again")
+    Path("set.yaml").write_text(f"path: {here}\n{places}\n{NAMES}\n")
+    found = look_at_data("set.yaml", "detect")
+    assert len(found.pictures["train"]) == count
+    told = capsys.readouterr().err
+    assert said in told and bool(told) == bool(said)
+    Path("run").mkdir()
+    named = check_det_dataset(write_set(here / "run" / "training.yaml", found, **found.pictures))
+    assert len(list_pictures(named["train"])) == count, "Ultralytics would train on others than are counted"
+
+
+def test_what_is_left_out_is_left_out_by_ultralytics_too(here, capsys):
+    Image.new("RGB", (64, 64)).save("train/images/a\nb.jpg")
+    found = look_at_data("good.yaml", "detect")
+    assert "holds a line break" in capsys.readouterr().err and len(found.pictures["train"]) == 1
+    named = check_det_dataset(write_set(here / "training.yaml", found, **found.pictures))
+    assert len(list_pictures(named["train"])) == 1
+
+
 def test_looking_and_scanning_leave_a_motion_photo_as_it_is(here):
     picture = Path("train/images/0.jpg")
     exif = Image.Exif()
@@ -415,6 +510,28 @@ def test_hints_name_our_command(said, ours):
     assert our_command(said) == ours
 
 
+WARNED = {
+    "WARNING ⚠️ CUDA out of memory with batch=64. Reducing to batch=32 and retrying (1/3).": "with batch=64. Reducing to",
+    "Loss NaN/Inf detected (attempt 1/3), recovering from last.pt...": "Loss NaN/Inf detected (attempt 1/3), recovering",
+    "No 'flip_idx' array defined in data.yaml,\n disabling 'fliplr'": "data.yaml, disabling 'fliplr'",
+    "train: Slow image access detected (ping: 2 ms)": None,
+    "cache='ram' may produce non-deterministic training results": None,
+}
+
+
+@pytest.mark.parametrize("text", WARNED)
+def test_what_ultralytics_warns_of_while_it_is_kept_quiet(text, capsys):
+    said = []
+    with quiet(), warnings_by(said.append):
+        for _ in range(2):
+            LOGGER.warning(text)
+        LOGGER.info("a page of other things")
+    with quiet():
+        LOGGER.warning(text)
+    assert len(said) == (WARNED[text] is not None) and all(WARNED[text] in line and "\n" not in line for line in said)
+    assert all(not line.startswith("WARNING") for line in said) and capsys.readouterr().err == ""
+
+
 def test_names_keep_their_letters():
     assert one_line("❌ ERROR ❌️ Bäume\n  日本.yaml is\x1b[31m lost") == "Bäume 日本.yaml is lost"
 
@@ -479,6 +596,13 @@ def test_interrupting_while_importing_is_one_line():
 
 
 # ---------------------------------------------------------------------------------------------------- small mechanisms
+@pytest.mark.parametrize("width", [True, "half", [0.5], None, 0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", [name for name, entry in REGISTERED.items() if hasattr(entry.cls, "feature_channels")])
+def test_a_width_that_is_no_number(name, width):
+    with pytest.raises(ValueError, match=rf"^width={re.escape(repr(width))}: it must be a number .*such as 0.25"):
+        REGISTERED[name].cls.feature_channels(width)
+
+
 @pytest.mark.parametrize(
     "outputs, count",
     [

@@ -24,8 +24,9 @@ from ultralytics import YOLO
 from ultralytics.cfg import DEFAULT_CFG_DICT
 from ultralytics.nn import tasks
 
+from modules.course.errors import InputError
 from modules.course.fire import FIRE_YAML, fire_pictures, read_boxes
-from modules.course.inputs import Data, InputError, check_data, check_imgsz, check_row
+from modules.course.inputs import check_imgsz
 from modules.course.job import MEASURED, PREDICTED, choose_pictures, prepare, sample
 from modules.course.judge import best_confidence, count_matched
 from modules.course.presets import PRESETS, preset
@@ -43,6 +44,7 @@ from modules.course.resume import (
     take_folder,
     write_record,
 )
+from modules.course.sets import Data, check_data, check_row
 from modules.course.train import train, train_once
 
 MODEL = "yolo11n-TinyNet.yaml"
@@ -225,6 +227,7 @@ RECORDS = {
     "other pictures": ({"request": {"epochs": 3, "set": "x"}}, "(other pictures or labels)"),
     "of an older course": ({"process": 17}, "no run.json that can be read"),
     "a request that is a list": ({"request": []}, "no run.json that can be read"),
+    "without what was asked": ({"asked": None}, None),
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ultralytics import RTDETR, YOLO
 from ultralytics.engine.exporter import export_formats
+from ultralytics.nn.tasks import BaseModel
 from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
 from ..registry import ModelError
@@ -18,6 +19,9 @@ from .quiet import nothing_fetched, quiet
 
 # Families that the `yolo` command knows by the model's name, and that cannot hold a backbone of this course.
 OTHERS = ("fastsam", "sam_", "sam2_", "sam2.1_", "sam3", "mobile_sam", "yolo_nas")
+
+# What is named by files that hold only tensors, numbers and texts.
+WITHOUT_A_NETWORK = {"torch", "collections", "numpy", "builtins", "__builtin__", "pathlib", "_codecs", "datetime"}
 
 # Tasks whose models find boxes.
 WITH_BOXES = ("detect", "segment", "pose", "obb")
@@ -34,6 +38,8 @@ def load_model(model: str) -> YOLO:
         there = path.exists()
     if path.is_dir() and not any(path.iterdir()):
         raise InputError(f"model={model}: this folder is empty.")
+    if there and not path.is_dir() and not path.is_file():  # a pipe would be waited for
+        raise InputError(f"model={model}: this is no file that can be read.")
     known = (".yaml", ".yml", ".pt", *(export_formats()["Suffix"] if there else ()))
     if not model.endswith(known) and not path.is_dir():
         raise InputError(f"model={model[:80]}: give a model file that ends in .yaml, or weights that end in .pt.")
@@ -46,6 +52,10 @@ def load_model(model: str) -> YOLO:
     try:
         with plain(), quiet(), nothing_fetched():
             loaded = family(str(model))
+            if not isinstance(loaded.model, (str, BaseModel)):
+                raise InputError(
+                    f"it holds a {type(loaded.model).__name__}, and no checkpoint as Ultralytics writes it."
+                )
             return RTDETR(str(model)) if family is YOLO and is_rtdetr(loaded) else loaded
     except ModelError:
         raise
@@ -88,10 +98,19 @@ def check_checkpoint(path: Path, what: str) -> None:
         raise InputError(
             f"{what} cannot be read as weights: {'it was cut short' if start == b'PK' else 'it is another kind of file'}."
         )
+    if any(name.startswith("__torch__") for name in names):
+        raise InputError(
+            f"{what} is TorchScript, which only val and predict can use: let its name end in .torchscript."
+        )
     if missing := sorted(name for name in names if not is_installed(name)):
         raise InputError(
             f"{what} was saved with the package '{missing[0]}', which is not here. Whoever made the file can say where "
             f"it comes from; nothing is installed because a file names it."
+        )
+    if all(name.split(".")[0] in WITHOUT_A_NETWORK and not name.startswith("torch.nn.") for name in names):
+        raise InputError(
+            f"{what} holds numbers without a network, as of torch.save(model.state_dict(), ...). Build the model from its "
+            f"YAML and load them into it; modules.transfer.load_portable does so with what save_portable wrote."
         )
 
 

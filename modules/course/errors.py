@@ -158,11 +158,21 @@ def nothing_left(folder: Path) -> Iterator[None]:
         raise
 
 
+class OneOfEach(yaml.SafeLoader):
+    """YAML in which no key stands twice; of two, the plain loader takes the last without a word."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [key for key in keys if keys.count(key) > 1 and key != "<<"]:
+            raise yaml.MarkedYAMLError(problem=f"the key '{twice[0]}' stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path):
     """What a YAML file holds."""
     text = path.read_text(encoding="utf-8-sig")
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, OneOfEach)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that does not exist
         raise InputError(f"{shown(path)} is not valid YAML: {one_line(error)}.") from error
 

@@ -13,7 +13,7 @@ from .checkpoints import load_model
 from .errors import shown
 from .job import Job, write_set
 from .progress import Progress
-from .quiet import nothing_fetched, quiet
+from .quiet import nothing_fetched, quiet, warnings_by
 from .resume import find_start, forget_after, seconds_used, settle
 from .threads import all_cores
 
@@ -45,7 +45,15 @@ def fit(job: Job, folder: Path, verbose: bool) -> None:
     yolo.add_callback("on_train_batch_end", progress.batch)
     yolo.add_callback("on_fit_epoch_end", progress.epoch)
     yolo.add_callback("on_train_end", say_stopped_early)
-    with quiet(), nothing_fetched(), all_cores(), no_bar_of_decoding(), loading_by_rows(), progress:
+    with (
+        quiet(),
+        warnings_by(progress.warn),
+        nothing_fetched(),
+        all_cores(),
+        no_bar_of_decoding(),
+        loading_by_rows(),
+        progress,
+    ):
         yolo.train(**settings)
 
 

@@ -11,17 +11,15 @@ import torch
 from ultralytics.cfg import DEFAULT_CFG_DICT, get_cfg
 from ultralytics.data.utils import IMG_FORMATS, VID_FORMATS
 
-from .checkpoints import check_checkpoint, load_model
+from .checkpoints import check_checkpoint
 from .errors import InputError, one_line, plain, read_yaml, shown, warn
 from .fire import FIRE
 from .quiet import quiet
-from .sets import Data, check_data, check_picture, check_row, list_pictures
-
-__all__ = ["Data", "InputError", "check_data", "check_picture", "check_row", "list_pictures", "load_model"]
-__all__ += ["one_line", "shown", "warn", "check_settings", "check_device", "check_imgsz"]
 
 OPTIMIZERS = ("auto", "sgd", "adam", "adamw", "adamax", "nadam", "radam", "rmsprop", "musgd")
 DEVICES = ("cpu", "mps", "npu", "xpu")
+
+CACHES = ("true", "false", "ram", "disk", "none")
 
 # Arguments of older and newer versions, which Ultralytics itself translates.
 OLD_NAMES = ("half", "int8", "end2end", "boxes", "hide_labels", "hide_conf", "line_thickness", "label_smoothing")
@@ -37,6 +35,12 @@ BOUNDS = {
     "mask_ratio": (1, math.inf),
     "seed": (0, 2**32 - 1),  # NumPy's
     "time": (1e-9, math.inf),
+    "save_period": (-1, math.inf),
+    "close_mosaic": (0, math.inf),
+    "warmup_epochs": (0, math.inf),
+    "box": (0, math.inf),
+    "cls": (0, math.inf),
+    "dfl": (0, math.inf),
 }
 
 # More than any picture that a network of this kind was made for, and less than what fills a machine's memory.
@@ -75,6 +79,8 @@ def check_settings(settings: dict, also: Iterable[str] = ()) -> None:
     if not isinstance(settings.get("format") or "", str):
         raise InputError(f"format={settings['format']}: give the name of a format, as format=onnx.")
     check_bounds(settings)
+    if str(settings.get("cache", False)).lower() not in CACHES:
+        raise InputError(f"cache={settings['cache']}: write cache=ram, cache=disk or cache=False.")
     if settings.get("cfg") is not None:
         check_cfg(settings["cfg"])
     for key in ("pretrained", "distill_model"):
@@ -149,6 +155,9 @@ def check_place(project: Path, name: str = "") -> None:
             raise InputError(f"project={project}: {shown(there)} is a file, not a folder. Give another project=.")
         if not os.access(there, os.W_OK | os.X_OK):
             raise InputError(f"project={project}: nothing can be written in {shown(there)}. Give another project=.")
+    parts = Path(name).parts
+    if name and (not parts or ".." in parts or Path(name).is_absolute()):
+        raise InputError(f"name={name}: give a name, as name=run; project= says in which folder.")
     if len(os.fsencode(name)) > 200:
         raise InputError(f"name={name[:40]}...: this name is too long. Give a shorter one, as name=run.")
 
@@ -171,7 +180,8 @@ def check_freeze(freeze, rows: list) -> None:
     """
     if freeze is None or freeze == 0:
         return
-    wanted = range(freeze) if isinstance(freeze, int) else freeze
+    wanted = range(freeze) if isinstance(freeze, int) and freeze > 0 else freeze
+    wanted = wanted if isinstance(wanted, (range, list, tuple)) else [None]
     parts = [word for word in wanted if isinstance(word, str) and "." in word]
     wanted = [int(word.split(".")[0]) if word in parts and word.split(".")[0].isdigit() else word for word in wanted]
     if not all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i < len(rows) for i in wanted) or freeze is True:
@@ -183,6 +193,16 @@ def check_freeze(freeze, rows: list) -> None:
     if type(rows[1]).__name__ == "FeatureMap":
         last = max(i for i, row in enumerate(rows[:5]) if i == 0 or type(row).__name__ == "FeatureMap")
         print(f"freeze={freeze}: rows 0 to {last} are the backbone; row 0 holds all its weights.")
+
+
+def check_classes(classes, names: dict[int, str]) -> None:
+    """Refuse classes that a set or a network does not have: nothing would be left to learn, or to find."""
+    if classes is None:
+        return
+    wanted = classes if isinstance(classes, (list, tuple)) else [classes]
+    if not wanted or not all(type(c) is int and c in names for c in wanted):
+        known = ", ".join(f"{i} ({name})" for i, name in list(names.items())[:5])
+        raise InputError(f"classes={classes}: give numbers of classes, as classes=[0]; known are {known}.")
 
 
 def check_source(source) -> None:

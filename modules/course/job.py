@@ -18,7 +18,15 @@ from ..transfer import transfer
 from .checkpoints import check_trainable, load_model
 from .errors import InputError, warn
 from .fire import FIRE_YAML
-from .inputs import check_cache, check_device, check_freeze, check_imgsz, check_place, check_settings
+from .inputs import (
+    check_cache,
+    check_classes,
+    check_device,
+    check_freeze,
+    check_imgsz,
+    check_place,
+    check_settings,
+)
 from .presets import Preset
 from .presets import preset as choose_preset
 from .quiet import nothing_fetched, quiet
@@ -103,10 +111,11 @@ def prepare(model=None, data=None, preset: str | None = None, overrides: dict | 
     check_freeze(settings.get("freeze"), yolo.model.model)
     refuse_what_safe_load_cannot_read(yolo)
     looked_at = look_at_data(data or given.get("data") or FIRE_YAML, yolo.task)
+    check_classes(settings.get("classes"), looked_at.names)
     check_cache(settings, looked_at.yaml)
     say_what_is_taken_over(settings["pretrained"], yolo, looked_at)
     # Tests say by COURSE_RUNS where their runs go, so that they leave nothing among a learner's own.
-    parent = Path(settings.pop("project", None) or os.environ.get("COURSE_RUNS", "runs")).resolve()
+    parent = Path(settings.pop("project", None) or os.environ.get("COURSE_RUNS") or "runs").expanduser().resolve()
     name = str(settings.pop("name", None) or f"{Path(model).stem}-{chosen.name}-{settings['imgsz']}")
     check_place(parent, name)
     parts = choose_pictures(looked_at, chosen, given.get("fraction"))
@@ -181,6 +190,13 @@ def look_at_data(data, task: str) -> Data:
         warn(f"{problem}. This picture is left out.")
     if looked_at.problems:
         warn(f"{len(looked_at.problems)} of {sum(looked_at.listed.values())} pictures are left out.")
+    if looked_at.repeated:
+        warn(f"{looked_at.repeated} pictures are listed more than once, and are used once.")
+    trained_on = {picture.resolve() for picture in looked_at.pictures["train"]}
+    if both := sum(picture.resolve() in trained_on for picture in looked_at.pictures["val"]):
+        warn(
+            f"{both} of {len(looked_at.pictures['val'])} pictures of 'val:' are in 'train:' too: the scores will be too good."
+        )
     return looked_at
 
 
@@ -239,8 +255,8 @@ def fingerprint_of_model(model: str, yolo: YOLO) -> str:
 
 
 def write_set(path: Path, data: Data, **parts: list[Path]) -> str:
-    """Write a data YAML for the pictures in `parts`, beside lists of them; for whole parts name the set's own."""
-    if parts == data.pictures:
+    """Write a data YAML for the pictures in `parts`, beside lists of them; for a whole, sound set name its own."""
+    if parts == data.pictures and not data.problems and not data.repeated:
         return data.yaml
     with quiet(), nothing_fetched():
         facts = check_det_dataset(data.yaml)

@@ -25,8 +25,8 @@ def judge(job: Job, folder: Path) -> Run:
     pictures = job.parts["val_at_end"]
     data = write_set(folder / "judging.yaml", job.data, train=job.data.pictures["train"], val=pictures)
     yolo = load_model(str(final_weights(folder, job.keep_best)))
-    batch = job.settings["batch"] if job.settings["batch"] >= 1 else job.preset.batch
-    settings = {"plots": False, **job.only(MEASURED), "batch": int(batch), "data": data, "verbose": False}
+    batch = int(yolo.ckpt["train_args"]["batch"])  # as found for batch=-1, or halved where the memory did not suffice
+    settings = {"plots": False, **job.only(MEASURED), "batch": batch, "data": data, "verbose": False}
     place = {"project": str(folder.parent), "name": folder.name, "exist_ok": True}
     with quiet(), nothing_fetched(), all_cores():
         box = yolo.val(**settings, **place).box

@@ -42,6 +42,10 @@ class Progress:
             self.bar.write(line)
             sys.stdout.flush()
 
+    def warn(self, line):
+        """Say it above the live line, if there is one."""
+        tqdm.write(f"Warning: {line}", file=sys.stderr)
+
     def batch(self, trainer):
         self.batches += 1
         if self.batches == 1:  # it holds what is done once, as finding the fastest kernels

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from unittest import mock
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 from ultralytics.utils import LOGGER
 
-from .errors import our_command
+from .errors import one_line, our_command
 
 
 @contextlib.contextmanager
@@ -24,6 +25,41 @@ def quiet():
         with mock.patch("ultralytics.utils.VERBOSE", False):
             yield
     finally:
+        LOGGER.setLevel(level)
+
+
+# Ultralytics' warnings that the course has said better, or that ask for nothing.
+SAID_OTHERWISE = (
+    "Slow image access",
+    "may produce non-deterministic",
+    "ignoring corrupt image/label",
+    "labels found in",
+)
+
+
+@contextlib.contextmanager
+def warnings_by(say: Callable[[str], None]):
+    """Within `quiet`: what Ultralytics warns of is said by `say`, each warning once and in one line.
+
+    As that the batch was halved because the memory did not suffice, or that a training went back to its last
+    checkpoint because the loss was no number any more.
+    """
+    said = set()
+
+    def hand_over(record):
+        text = one_line(record.getMessage()).removeprefix("WARNING ")
+        if record.levelno == logging.WARNING and text not in said and not any(word in text for word in SAID_OTHERWISE):
+            said.add(text)
+            say(text)
+        return record.levelno > logging.WARNING
+
+    level = LOGGER.level
+    LOGGER.setLevel(logging.WARNING)
+    LOGGER.addFilter(hand_over)
+    try:
+        yield
+    finally:
+        LOGGER.removeFilter(hand_over)
         LOGGER.setLevel(level)
 
 

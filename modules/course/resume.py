@@ -78,7 +78,9 @@ def obstacle(folder: Path, request: dict) -> str | None:
         return None
     record = read_record(folder)
     if record is None:
-        return "holds no run.json that can be read, so what was asked for there is not known"
+        why = "holds no run.json that can be read, so what was asked for there is not known"
+        last = folder / "weights" / "last.pt"
+        return why + (f"; model={shown(last)} trains its weights further" if last.is_file() else "")
     if record["scores"]:
         return FINISHED
     if not is_of(record, request):

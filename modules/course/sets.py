@@ -1,6 +1,7 @@
 """Look at a detection set without changing it, and say in one line what is wrong with it."""
 
 import glob
+import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ class Data:
     names: dict[int, str]
     listed: dict[str, int] = field(default_factory=dict)  # how many pictures "train" and "val" have,
     pictures: dict[str, list[Path]] = field(default_factory=dict)  # those that can be used,
-    problems: list[str] = field(default_factory=list)  # and why the others cannot
+    problems: list[str] = field(default_factory=list)  # why the others cannot,
+    repeated: int = 0  # and how often a picture was listed once more
 
 
 def check_data(data, task: str = "detect", parts: tuple[str, ...] = ("train", "val")) -> Data:
@@ -93,6 +95,8 @@ def check_names(facts: dict) -> str:
     words = list(names.values()) if isinstance(names, dict) else names
     if empty := [key for key, word in zip(keys, words) if word is None or isinstance(word, (dict, list))]:
         return f"in 'names:' class {empty[0]} has no name"
+    if read := [word for word in words if isinstance(word, bool)]:
+        return f"YAML reads one of the 'names:' as {read[0]}, for yes, no, on and off mean that; put the word in quotes"
     if nc is not None and nc != len(names):
         return f"'nc: {nc}' and the {len(names)} 'names:' do not agree"
     return ""
@@ -140,9 +144,11 @@ def why_not_found(error: Exception, facts: dict) -> str:
 
 def look_at_part(looked_at: Data, data, part: str, found: dict, task: str) -> None:
     """Note which pictures of one part can be used, and why the others cannot."""
-    images = list_pictures(found[part])
-    if not images:
+    listed = list_pictures(found[part])
+    if not listed:
         raise InputError(f"data={data}: no pictures under {found[part]}. Correct '{part}:' in this file.")
+    images = each_once(listed)
+    looked_at.repeated += len(listed) - len(images)
     with quiet(), nothing_fetched(), ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PIL's, of large pictures
         wrong = list(pool.map(lambda image: check_picture(image, found, task), images))
@@ -172,10 +178,22 @@ def list_pictures(source) -> list[Path]:
         if item.is_dir():  # glob follows links to folders; Path.rglob would not
             found += map(Path, glob.glob(f"{glob.escape(str(item))}/**/*.*", recursive=True))
         elif item.is_file():
+            if item.suffix[1:].lower() in IMG_FORMATS:
+                raise InputError(
+                    f"{shown(item)} is a picture. Name the folder that holds the pictures, or a list of them."
+                )
             with plain(shown(item)):
                 lines = item.read_text(encoding="utf-8-sig").strip().splitlines()
             found += [item.parent / line[2:] if line.startswith("./") else Path(line) for line in lines]
     return sorted(p for p in found if p.suffix[1:].lower() in IMG_FORMATS)
+
+
+def each_once(images: list[Path]) -> list[Path]:
+    """The same without files that were there before: folders may overlap, links may lead in circles, lists may repeat."""
+    found = {}
+    for image in images:
+        found.setdefault(os.path.realpath(image), image)
+    return list(found.values())
 
 
 def check_picture(image: Path, data: dict, task: str) -> str:
@@ -184,6 +202,10 @@ def check_picture(image: Path, data: dict, task: str) -> str:
     readable = str(image).encode("utf-8", "backslashreplace").decode()
     if readable != str(image):  # bytes of a name that are no UTF-8 stand as lone surrogates
         return f"{readable}: its name is not in UTF-8; rename it"
+    if "\n" in readable:
+        return f"{readable!r}: its name holds a line break; rename it"
+    if not image.exists():
+        return f"{shown(image)}: there is no such file"
     points, dims = data.get("kpt_shape") or (0, 0)
     try:
         with Image.open(image) as opened:
