@@ -82,14 +82,18 @@ def draw_predictions(
     axes = figure.subplots(2, 3).flat
     for ax in axes[len(chosen) :]:
         ax.axis("off")
-    matched = labelled = 0
+    boxed = matched = labelled = 0
     for ax, picture, result in zip(axes, chosen, found):
         corners, sure = show_found(ax, picture, result, threshold)
-        ax.set_title(picture.name, fontsize=9)
         height, width = result.orig_shape
         truth = torch.tensor(to_corners(read_boxes(picture), width, height), dtype=torch.float32)
-        matched, labelled = matched + count_matched(truth, corners[sure >= SURE]), labelled + len(truth)
-    figure.suptitle(f"Solid: found with a confidence of at least {threshold:.2f}. Dashed: labelled.")
+        right = count_matched(truth, corners[sure >= threshold])
+        ax.set_title(f"{picture.name}: {right} of {len(truth)}", fontsize=11)
+        matched += count_matched(truth, corners[sure >= SURE])
+        boxed, labelled = boxed + right, labelled + len(truth)
+    figure.suptitle(
+        f"Dashed: {labelled} labelled. Solid: confidence at least {threshold:.2f}, which finds {boxed} of them."
+    )
     figure.savefig(path, dpi=80)
     return matched, labelled
 
