@@ -214,6 +214,20 @@ def test_drop_rates_are_those_of_emo():
     assert difference(find("03.3").reference(list(net.depths), net.drop_path), rates) == ""
 
 
+@pytest.mark.parametrize(
+    "number, answer, line",
+    [
+        ("01.3", lambda *given: None, "returns None, and three things are asked for"),
+        ("01.5", {"backbone": [1], "head": []}, "a row is [from, repeats, name, [arguments]], and this is 1"),
+        ("03.4", lambda *given: [], "returns a list: put the blocks into one nn.Sequential"),
+        ("04.2", lambda *given: 256, "returns 256, and two things are asked for"),
+    ],
+)
+def test_what_has_not_even_the_form_of_an_answer_is_told_so(number, answer, line, capsys):
+    assert not check(number, answer)
+    assert line in capsys.readouterr().out
+
+
 def test_border_of_a_map_is_named():
     x = torch.randn(1, 1, 9, 9)
     kernel = torch.randn(1, 1, 3, 3)

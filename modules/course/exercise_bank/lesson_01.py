@@ -11,7 +11,7 @@ from ultralytics.utils.ops import make_divisible
 
 from modules import registry
 from modules.c2f_irmb import C2f_iRMB
-from modules.course.exercise_bank import Design, FillIn, Predict
+from modules.course.exercise_bank import Design, Fault, FillIn, Predict
 from modules.course.measure import parameters
 from modules.registry import ModelError
 from modules.tinynet import TinyBlock
@@ -105,7 +105,7 @@ def rows_to_place() -> list[tuple]:
 def placed(function, row, channels, scale, repeats):
     answer = function(row, channels, scale, repeats)
     if not isinstance(answer, tuple) or len(answer) != 3 or not isinstance(answer[2], (list, tuple)):
-        return answer
+        raise Fault(f"returns {answer!r}, and three things are asked for: c2, n, and the list of arguments")
     c2, n, args = answer
     return {"c2": c2, "n": n, "the list of arguments": list(args)}
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
-from modules.course.exercise_bank import Design, FillIn, Predict
+from modules.course.exercise_bank import Design, Fault, FillIn, Predict
 from modules.course.measure import gmac, parameters
 from modules.emo import EMO, EMO_1M, EMO_5M
 from modules.irmb import iRMB
@@ -90,7 +90,7 @@ def output_of_stage(function, *case):
     torch.manual_seed(0)  # the same weights for blocks that are made in the same order
     stage = function(*settings)
     if not isinstance(stage, nn.Sequential):
-        return stage
+        raise Fault(f"returns a {type(stage).__name__}: put the blocks into one nn.Sequential")
     stage.eval()
     return {
         "the number of blocks": len(stage),

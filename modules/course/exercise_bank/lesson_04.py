@@ -9,7 +9,7 @@ from ultralytics.nn import tasks
 from ultralytics.utils.ops import make_divisible
 
 from modules.c2f_irmb import C2f_iRMB
-from modules.course.exercise_bank import Design, FillIn, Predict
+from modules.course.exercise_bank import Design, Fault, FillIn, Predict
 from modules.course.exercise_bank.lesson_01 import check_rows
 from modules.course.measure import gmac, parameters
 from modules.irmb import iRMB
@@ -61,7 +61,7 @@ def in_parse_model(function, scale: str, rows: list) -> dict:
     """Put the branch into Ultralytics' own parse_model and build a model of `rows` and a detection head with it."""
     answer = function(-1, [8], [8], 1.0, 8)
     if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[1], list):
-        return answer
+        raise Fault(f"returns {answer!r}, and two things are asked for: c2, and the list of arguments")
     config = {
         "nc": 1,
         "scales": SCALES,
