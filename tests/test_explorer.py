@@ -1,11 +1,17 @@
 """modules/course/explorer.py, without a browser."""
 
 import base64
+import gc
+import io
+import time
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
 
 from modules.course import explorer as explorer_file
-from modules.course.explorer import Explorer
+from modules.course.explorer import Explorer, png
 
 
 def draw(height, number_of_bars):
@@ -49,3 +55,46 @@ def test_without_ipywidgets_it_is_a_picture(monkeypatch):
     explorer.sliders["height"].value = 5
     explorer.update()
     assert explorer.png != first
+
+
+def test_the_picture_is_the_one_that_savefig_gives():
+    figure = draw(height=3, number_of_bars=2)
+    saved = io.BytesIO()
+    figure.savefig(saved, format="png")
+    plt.close(figure)
+    ours, theirs = (np.asarray(Image.open(file).convert("RGB")) for file in (io.BytesIO(png(figure)), saved))
+    assert ours.shape == theirs.shape and (ours == theirs).all()
+
+
+def test_a_line_says_why_nothing_moves():
+    explorer = Explorer(draw, height=(1, 9, 2, 3), number_of_bars=(1, 5, 1, 2))
+    *sliders, line, image = explorer.box.children
+    assert sliders == list(explorer.sliders.values()) and image is explorer.image
+    assert "another cell computes" in line.value and "arrow keys" in line.value
+
+
+def test_a_picture_of_two_panels_takes_less_than_a_fifth_of_a_second():
+    def panels(shift):
+        fig, axes = plt.subplots(1, 2, figsize=(8, 4.3), layout="constrained")
+        for ax in axes:
+            ax.imshow(np.eye(40) * shift)
+            ax.set_title(f"shifted by {shift}")
+        return fig
+
+    explorer = Explorer(panels, shift=(1, 9, 1, 1))
+    seconds = []
+    for shift in range(2, 9):
+        begin = time.process_time()
+        explorer.sliders["shift"].value = shift
+        seconds.append(time.process_time() - begin)
+    assert np.median(seconds) < 0.2
+
+
+def test_collecting_goes_on_after_a_picture_that_fails():
+    def fails(height):
+        assert not gc.isenabled()
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        Explorer(fails, height=(1, 9, 2, 3))
+    assert gc.isenabled()

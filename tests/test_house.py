@@ -22,7 +22,7 @@ ROOT = lessons.ROOT
 PAGES = [
     path
     for path in (
-        *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "TEACHING.md"),
+        *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "TEACHING", "GLOSSARY", "READING")),
         *ROOT.glob("datasets/*/README.md"),
     )
     if path.exists()
