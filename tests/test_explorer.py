@@ -98,3 +98,19 @@ def test_collecting_goes_on_after_a_picture_that_fails():
     with pytest.raises(ValueError):
         Explorer(fails, height=(1, 9, 2, 3))
     assert gc.isenabled()
+
+
+def test_axes_without_ticks_keep_their_places():
+    def squares(side):
+        fig, axes = plt.subplots(1, 3, figsize=(6, 2), layout="constrained")
+        for ax in axes:
+            ax.imshow(np.eye(side))
+            ax.set_title("a title")
+            ax.axis("off")
+        return fig
+
+    explorer = Explorer(squares, side=(2, 9, 1, 3))
+    explorer.sliders["side"].value = 8
+    kept, explorer.places = explorer.png, []
+    explorer.update()
+    assert kept == explorer.png
