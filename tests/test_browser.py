@@ -41,7 +41,7 @@ def stripes(number):
 
 
 Explorer(stripes, number=(1, 9, 1, 3))""",
-    "import time\nprint('begun')\ntime.sleep(8)\nprint('ended')",
+    "import pathlib, time\nprint('begun')\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.1)\nprint('ended')",
 ]
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false"},
@@ -99,7 +99,7 @@ def wait(happened, seconds):
     return time.perf_counter() - begin
 
 
-def test_a_slider_moves_by_keyboard_and_waits_while_another_cell_computes(lab):
+def test_a_slider_moves_by_keyboard_and_waits_while_another_cell_computes(lab, tmp_path):
     with playwright.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1100, "height": 900})
@@ -137,6 +137,7 @@ def test_a_slider_moves_by_keyboard_and_waits_while_another_cell_computes(lab):
         if keep := os.environ.get("BROWSER_PICTURE"):
             page.screenshot(path=keep)
         assert shown() == before
+        (tmp_path / "go").touch()
         printed("ended").wait_for()
         wait(lambda: shown() != before, 60)
         browser.close()

@@ -163,6 +163,12 @@ def test_without_a_sandbox_it_refuses(toy, tmp_path, monkeypatch):
         toy()
 
 
+def test_unsafe_runs_without_one(toy, tmp_path, capsys):
+    hand_in(tmp_path / "class", "anna", notebook(TOY))
+    assert points(toy("--unsafe"), "anna") == [2, 2, 2]
+    assert "without a sandbox" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("folder, line", [("missing", "no folder"), ("class", "no STUDENT/NN_name.ipynb")])
 def test_a_folder_without_submissions(folder, line, tmp_path):
     (tmp_path / "class").mkdir()
