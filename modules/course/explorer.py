@@ -17,7 +17,8 @@ try:
 except ImportError:  # not a dependency: Jupyter belongs to whoever runs it
     widgets = None
 
-BUSY = "Drag, or use the arrow keys. While another cell computes, <b>[*]</b>, nothing moves here: the picture follows after it."
+# JupyterLab 4.6 with ipykernel 7 moved a slider beside a running cell when we tried; older ones serve one at a time.
+BUSY = "Drag, or use the arrow keys. If nothing moves, another cell still computes (<b>[*]</b>): the picture comes after it."
 
 
 def png(figure: plt.Figure) -> bytes:
