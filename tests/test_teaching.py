@@ -12,11 +12,17 @@ from tools import bundle, install, lessons
 PAGE = (lessons.ROOT / "TEACHING.md").read_text(encoding="utf-8")
 
 
+def title(path):
+    return "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+
+
 @pytest.mark.parametrize("path", lessons.lessons(), ids=lambda path: path.stem)
-def test_every_lesson_has_its_row_with_the_minutes_of_its_head(path):
-    title_cell = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-    minutes = re.search(r"\*\*Time\*\* about (\d+) minutes", title_cell)[1]
-    assert re.search(rf"\| \[{path.stem[:2]}\]\(notebooks/{path.name}\) \| .+ \| {minutes} \|", PAGE)
+def test_every_lesson_has_its_row_with_the_minutes_of_the_heads(path):
+    minutes = re.search(r"\*\*Time\*\* about (\d+) minutes", title(path))[1]
+    exercises = lessons.NOTEBOOKS / "exercises" / path.name
+    theirs = re.search(r"about (\d+) minutes", title(exercises))[1] + " " if exercises.exists() else ""
+    row = rf"^\| \[{path.stem[:2]}\]\(notebooks/{path.name}\) \| .+ \| {minutes} \| {theirs}\|$"
+    assert re.search(row, PAGE, re.M), f"TEACHING.md lacks the row {row}"
 
 
 def test_packages_of_the_bundle():
