@@ -10,6 +10,8 @@ import pytest
 import torch
 from ultralytics import YOLO
 
+from modules.course import pretrained
+from modules.course.errors import InputError
 from modules.transfer import load_portable, loading_by_rows, match_rows, save_portable, transfer
 
 
@@ -123,3 +125,17 @@ def test_portable_opens_in_a_fresh_process(tmp_path):
     code = f"import modules; from modules.transfer import load_portable; print(load_portable({str(path)!r}).model.yaml['nc'])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.split()[-1] == "80", run.stderr[-500:]
+
+
+def test_the_stored_comparison_of_two_starts_is_not_stale():
+    assert {row["recipe"] for row in pretrained.rows()} == {pretrained.recipe()}, (
+        "run `python -m modules.course.pretrained`, some minutes"
+    )
+    assert list(pretrained.curves()) == list(pretrained.STARTS)
+    assert {len(scores) for scores in pretrained.curves().values()} == {pretrained.SETTINGS["epochs"]}
+
+
+def test_without_the_file_the_command_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(pretrained, "FILE", tmp_path / "none.csv")
+    with pytest.raises(InputError, match="run python -m modules.course.pretrained"):
+        pretrained.curves()

@@ -16,9 +16,16 @@ HEAD = """\
 Written by `make modules`; edit `modules/course/pages.py`.
 
 Each module is **one file, one YAML, one line**. With the course installed, `import modules` registers all of them. In a
-package or fork of your own, `python -m modules vendor PATH CLASS` copies what the table names and adds the line; by hand,
-copy the files, `registry.py`, `surgery.py` and `errors.py` into one folder, and put the line at the end of your package's
-`__init__.py` (in a fork: `ultralytics/__init__.py`).
+package or fork of your own, `python -m modules vendor PATH CLASS` copies what the table names and adds the line. By hand,
+put the files, `registry.py`, `surgery.py` and `errors.py` into one folder of your package, and this at the end of the
+package's `__init__.py` (in a fork: `ultralytics/__init__.py`); a model file is then named by its path.
+
+```python
+from .folder.emo import EMO_1M
+from .folder.registry import register
+
+register(EMO_1M)
+```
 
 A backbone's row counts as five: 0 is the backbone, 1 to 4 are its maps P2 to P5 at strides 4, 8, 16 and 32.
 """
