@@ -72,8 +72,9 @@ def test_a_swap_of_a_class_that_is_not_there_is_refused():
 
 
 def test_columns_of_revcol_cost_the_same():
-    x = torch.zeros(1, 3, 256, 256)
-    four, *fewer = (gmac(cls(0.25).eval(), x) for cls in (revcol_tiny, RevCol_2, RevCol_1))
+    with torch.device("meta"):
+        x = torch.zeros(1, 3, 256, 256)
+        four, *fewer = (gmac(cls(0.25).eval(), x) for cls in (revcol_tiny, RevCol_2, RevCol_1))
     assert all(abs(cost / four - 1) < 0.05 for cost in fewer)
 
 

@@ -11,7 +11,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -165,9 +165,13 @@ class Bench:
     def fused(self):
         return self.entry.fused(self.network)
 
-    @cached_property
-    def onnx(self) -> dict[int, bytes]:
-        return {}
+    @cache
+    def onnx_file(self, imgsz: int) -> bytes:
+        return onnx_file(self.network.cpu(), imgsz)
+
+    @cache
+    def onnx_session(self, imgsz: int, count: int):
+        return onnx_session(self.onnx_file(imgsz), count)
 
     def count(self, store: Store) -> None:
         """Count, and from that plan what is timed."""
@@ -229,9 +233,7 @@ class Bench:
             network.zero_grad()
 
     def in_onnx(self, cell: Cell, x: torch.Tensor) -> Callable[[], object]:
-        if cell.imgsz not in self.onnx:
-            self.onnx[cell.imgsz] = onnx_file(self.network.cpu(), cell.imgsz)
-        session, picture = onnx_session(self.onnx[cell.imgsz], cell.threads), x.numpy()
+        session, picture = self.onnx_session(cell.imgsz, cell.threads), x.numpy()
         return lambda: session.run(None, {"x": picture})
 
 
