@@ -30,6 +30,7 @@ from .course.inputs import (
     check_imgsz,
     check_place,
     check_settings,
+    check_sides,
     check_source,
     similar,
 )
@@ -212,6 +213,11 @@ def run_stock(mode: str, settings: dict) -> None:
         check_task(settings["task"], settings["model"])
     project = Path(str(settings.setdefault("project", Path("runs").resolve())))
     check_place(project, str(settings.get("name", "")))
+    check_sides(settings.get("imgsz", 32))
+    if mode != "tune" and settings.get("batch", 1) < 1:
+        raise InputError(
+            f"batch={settings['batch']}: only train finds a number of pictures itself. Give one, as batch=8."
+        )
     if mode in {"val", "benchmark"}:
         settings.setdefault("data", FIRE_YAML)
         if task != "classify":

@@ -110,7 +110,9 @@ def test_no_place_of_the_authors_in_any_file():
 
 
 def test_the_address_is_pyprojects_everywhere():
-    link = re.compile(r"(?:git clone (?:-q )?(?:--depth 1 )?https://github\.com|colab\.research\.google\.com/github)/([\w-]+/[\w.-]+)")
+    link = re.compile(
+        r"(?:git clone (?:-q )?(?:--depth 1 )?https://github\.com|colab\.research\.google\.com/github)/([\w-]+/[\w.-]+)"
+    )
     found = {
         (name, hit[1].removesuffix(".git"))
         for name, text in tracked_texts()
@@ -133,6 +135,25 @@ def test_links_lead_somewhere(page):
             assert link[1:] in headings, link
         elif "://" not in link:
             assert (page.parent / link.split("#")[0]).exists(), link
+
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("**/[!.]*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(ROOT / "notebooks")))
+def test_links_of_notebooks_lead_somewhere(path):
+    """Files and headings are there; addresses are only looked at, not opened."""
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "markdown"]
+    text = re.sub(r"`[^`\n]*`", "", "\n".join("".join(cell["source"]) for cell in cells))
+    headings = {h.strip().replace(" ", "-") for h in re.findall(r"^#+ (.+)", text, re.M)}  # as Jupyter names them
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in headings, link
+        elif "://" in link:
+            assert re.fullmatch(r"https://[\w-]+(\.[\w-]+)+(/[^\s<>]*)?", link), link
+        elif not link.startswith("attachment:"):
+            assert (path.parent / link.split("#")[0]).exists(), link
 
 
 @pytest.mark.parametrize("path", lessons.lessons(), ids=lambda path: path.stem)

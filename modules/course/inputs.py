@@ -147,6 +147,13 @@ def check_imgsz(imgsz) -> int:
     return rounded
 
 
+def check_sides(imgsz) -> None:
+    """Refuse a picture size that is no side, or height and width: Ultralytics takes 32 for one that is too small."""
+    sides = imgsz if isinstance(imgsz, (list, tuple)) else [imgsz]
+    if len(sides) not in (1, 2) or not all(type(side) is int and 1 <= side <= LARGEST for side in sides):
+        raise InputError(f"imgsz={imgsz}: give one side in pixels up to {LARGEST}, as imgsz=320, or [height,width].")
+
+
 def check_place(project: Path, name: str = "") -> None:
     """Refuse a place for results where no folder can be made."""
     with plain(f"project={str(project)[:80]}"):
