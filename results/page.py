@@ -1,10 +1,11 @@
-"""Write results/README.md, its figure, and the table in the course's README.md from the csv files."""
+"""Write what is made from the csv files: results/README.md, its figure, and tables in README.md and in the lessons."""
 
 import hashlib
 import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import nbformat
 
 from modules.course import results
 from modules.course.pictures import style
@@ -32,7 +33,9 @@ GMAC are those of the fused network at the size of the recipe.
 
 
 FRONT = Path(__file__).parents[1] / "README.md"
+LESSONS = sorted(FRONT.parent.glob("notebooks/*.ipynb"))
 IN_FRONT = re.compile(r"(?<=<!-- comparison: python -m results page -->\n\n).*?(?=\n\n<!-- /comparison -->)", re.DOTALL)
+ROWS = re.compile(r'^rows_of\("(\d\d)"\)$', re.MULTILINE)  # the last line of a lesson's cell
 
 
 def number_of_csv() -> str:
@@ -42,8 +45,10 @@ def number_of_csv() -> str:
 
 
 def write_page() -> None:
-    """Write the page, the table in the course's README, and the figure."""
+    """Write the page, the figure, and the tables in the course's README and in the lessons."""
     FRONT.write_text(front(), encoding="utf-8")
+    for lesson in LESSONS:
+        lesson.write_text(with_rows(lesson), encoding="utf-8", newline="\n")
     (results.RESULTS / "README.md").write_text(page(), encoding="utf-8")
     with plt.rc_context():
         style()
@@ -62,6 +67,18 @@ def front() -> str:
     """The course's README with today's table in it."""
     table = results.table().without("mAP50-95").markdown()
     return IN_FRONT.sub(lambda _: table, FRONT.read_text(encoding="utf-8"))
+
+
+def with_rows(lesson: Path) -> str:
+    """A lesson whose cell `rows_of("05")` shows today's table, as if that cell alone had been executed again."""
+    notebook = nbformat.read(lesson, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and (asked := ROWS.search(cell.source)):
+            table = results.rows_of(asked[1])
+            data = {"text/markdown": table.markdown(), "text/plain": str(table)}
+            count = cell.execution_count
+            cell.outputs = [nbformat.v4.new_output("execute_result", data, execution_count=count)]
+    return nbformat.writes(notebook) + "\n"
 
 
 def draw() -> plt.Figure:

@@ -312,6 +312,8 @@ def test_pages_and_figure_are_those_of_the_csv():
     stale = "stale: python -m results page"
     assert (results.RESULTS / "README.md").read_text(encoding="utf-8") == page.page(), stale
     assert page.FRONT.read_text(encoding="utf-8") == page.front(), stale
+    for lesson in page.LESSONS:
+        assert lesson.read_text(encoding="utf-8") == page.with_rows(lesson), f"{lesson.name} {stale}"
     assert results.trained() and "| model |" in page.front()
     assert Image.open(results.RESULTS / "comparison.png").text["Source"] == page.number_of_csv(), stale
 
