@@ -19,7 +19,7 @@ from ultralytics import YOLO
 from . import results, shipped
 from .checkpoints import WITH_BOXES, load_model
 from .errors import InputError, plain, shown
-from .fire import FIRE_YAML
+from .fire import FIRE_YAML, fire_pictures
 from .judge import USUAL, show_found, stored_threshold
 from .measure import parameters
 from .quiet import nothing_fetched, quiet
@@ -81,7 +81,7 @@ def shipped_entry(word: str) -> Entry:
         epochs, lines = results.curve(name, what)
         curves[what] = measured_only(epochs, lines[0]) if len(lines) else ([], [])
     scores = {key: float(row[key]) for key in SCORES} if row else {}
-    return Entry(word, weights, settings, scores, "all" if row else "", curves)
+    return Entry(word, weights, settings, scores, str(len(fire_pictures("val"))) if row else "", curves)
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
