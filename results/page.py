@@ -1,4 +1,5 @@
-"""Write what is made from the csv files: results/README.md, its figure, and tables in README.md and in the lessons."""
+"""Write what is made from the csv files: results/README.md, its figure, the weights' model card, and the tables in
+README.md and in the lessons."""
 
 import hashlib
 import re
@@ -7,7 +8,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import nbformat
 
-from modules.course import results
+from modules.course import results, shipped
 from modules.course.pictures import style
 from modules.course.results_figures import accuracy_against
 
@@ -32,6 +33,19 @@ GMAC are those of the fused network at the size of the recipe.
 """
 
 
+CARD = """\
+# Trained weights
+
+Detectors of fire, one class, trained from scratch on the fire set of this course with the preset `results`. A file is
+the best of the finished seeds, in half precision, with the model's YAML inside. `modules.course.shipped.load(NAME)`
+opens it, and so does `model=fire/NAME` on the command line.
+
+They are for learning. The pictures they have seen are composed, the scores are about 120 pictures of the same kind, and
+nothing here may guard people or property.
+
+{table}
+"""
+
 FRONT = Path(__file__).parents[1] / "README.md"
 LESSONS = sorted(FRONT.parent.glob("notebooks/*.ipynb"))
 IN_FRONT = re.compile(r"(?<=<!-- comparison: python -m results page -->\n\n).*?(?=\n\n<!-- /comparison -->)", re.DOTALL)
@@ -45,7 +59,8 @@ def number_of_csv() -> str:
 
 
 def write_page() -> None:
-    """Write the page, the figure, and the tables in the course's README and in the lessons."""
+    """Write the page, the figure, the model card, and the tables in the course's README and in the lessons."""
+    (shipped.FOLDER / "README.md").write_text(card(), encoding="utf-8")
     FRONT.write_text(front(), encoding="utf-8")
     for lesson in LESSONS:
         lesson.write_text(with_rows(lesson), encoding="utf-8", newline="\n")
@@ -61,6 +76,11 @@ def page() -> str:
     ablations = {name for name, model in results.trained().items() if results.is_ablation(model)}
     bases = {model.against for name, model in results.trained().items() if name in ablations}
     return PAGE.format(table=results.table().markdown(), ablations=results.table(ablations | bases).markdown())
+
+
+def card() -> str:
+    """The page beside the trained weights: what they were trained on, and how well they do."""
+    return CARD.format(table=results.table(shipped.names()).markdown())
 
 
 def front() -> str:

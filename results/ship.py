@@ -1,4 +1,4 @@
-"""Put the best finished training of each main model into results/weights/, with a model card."""
+"""Put the best finished training of each main model into results/weights/, with the model card."""
 
 from pathlib import Path
 
@@ -6,24 +6,12 @@ from ultralytics import YOLO
 
 from modules.course import results, shipped
 
+from .page import card
 from .plan import MODELS
 from .run import WORK
 
 SHIPPED = ("yolo11n", "yolo11n-TinyNet", "yolo11n-EMO", "yolo11n-RepViT", "yolo11n-FasterNet", "yolo11n-RevColV1")
 LARGEST = 30e6  # bytes, all together
-
-CARD = """\
-# Trained weights
-
-Detectors of fire, one class, trained from scratch on the fire set of this course with the preset `results`. A file is
-the best of the finished seeds, in half precision, with the model's YAML inside. `modules.course.shipped.load(NAME)`
-opens it, and so does `model=fire/NAME` on the command line.
-
-They are for learning. The pictures they have seen are composed, the scores are about 120 pictures of the same kind, and
-nothing here may guard people or property.
-
-{table}
-"""
 
 
 def ship() -> None:
@@ -40,7 +28,8 @@ def ship() -> None:
             continue
         facts = {"imgsz": int(best["imgsz"]), "seed": int(best["seed"]), "mAP50": float(best["mAP50"])}
         path = shipped.FOLDER / f"{name}.safetensors"
-        shipped.pack(YOLO(str(weights)).model, path, **facts)
+        yolo = YOLO(str(weights))
+        shipped.pack(yolo.model, path, confidence=yolo.ckpt.get("confidence"), **facts)
         print(f"{path.name}: seed {best['seed']}, mAP50 {facts['mAP50']:.3f}, {path.stat().st_size / 1e6:.1f} MB")
     size = sum(path.stat().st_size for path in shipped.FOLDER.glob("*.safetensors"))
     if size > LARGEST:
@@ -48,8 +37,7 @@ def ship() -> None:
             f"{size / 1e6:.1f} MB of weights are more than the {LARGEST / 1e6:.0f} MB that are meant for them"
         )
     shipped.FOLDER.mkdir(exist_ok=True)
-    card = CARD.format(table=results.table(shipped.names()).markdown())
-    (shipped.FOLDER / "README.md").write_text(card, encoding="utf-8")
+    (shipped.FOLDER / "README.md").write_text(card(), encoding="utf-8")
 
 
 def checkpoint_of(name: str, seed: int) -> Path | None:

@@ -13,7 +13,7 @@ from filelock import FileLock
 from matplotlib.figure import Figure
 from PIL import Image
 
-from modules.course import results
+from modules.course import results, shipped
 from modules.course.fire import fire_pictures
 from modules.course.measure import gmac
 from modules.course.results_figures import accuracy_against, draw_curves
@@ -312,6 +312,7 @@ def test_pages_and_figure_are_those_of_the_csv():
     stale = "stale: python -m results page"
     assert (results.RESULTS / "README.md").read_text(encoding="utf-8") == page.page(), stale
     assert page.FRONT.read_text(encoding="utf-8") == page.front(), stale
+    assert (shipped.FOLDER / "README.md").read_text(encoding="utf-8") == page.card(), stale
     for lesson in page.LESSONS:
         assert lesson.read_text(encoding="utf-8") == page.with_rows(lesson), f"{lesson.name} {stale}"
     assert results.trained() and "| model |" in page.front()

@@ -1,5 +1,6 @@
 """Weights that come with the course: small, plain, opened by name."""
 
+import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
@@ -7,7 +8,7 @@ from ultralytics import YOLO
 
 from modules.__main__ import main
 from modules.course import results, shipped
-from results import page, ship
+from results import ship
 from results.validity import build
 
 NAME = "yolo11n-TinyNet"
@@ -57,7 +58,7 @@ def test_ship_takes_the_best_seed_and_says_what_is_missing(tmp_path, monkeypatch
     assert shipped.names() == [NAME] and NAME in (tmp_path / "weights" / "README.md").read_text()
 
 
-def test_page_is_what_the_csv_says():
-    assert (results.RESULTS / "README.md").read_text(encoding="utf-8") == page.page(), "run `python -m results page`"
-    stored = Image.open(results.RESULTS / "comparison.png")
-    assert stored.text["Source"] == page.number_of_csv(), "run `python -m results page`"
+def test_stored_weights_are_those_of_the_best_seeds():
+    best = {name: max(model.of("mAP50")) for name, model in results.trained(ship.SHIPPED).items()}
+    stored = {name: shipped.unpack(shipped.FOLDER / f"{name}.safetensors")[1]["mAP50"] for name in shipped.names()}
+    assert stored == pytest.approx(best, abs=5e-5), "run `python -m results ship`"

@@ -51,6 +51,7 @@ def checkpoint(name: str) -> Path:
         written.parent.mkdir(parents=True, exist_ok=True)
         network, facts = unpack(path)
         held = {"model": network.half(), "epoch": -1, "train_args": {"task": "detect", "imgsz": facts["imgsz"]}}
+        held["confidence"] = facts.get("confidence")
         beside = written.with_name(f"{name}.{os.getpid()}.part")
         torch.save(held, beside)
         os.replace(beside, written)
