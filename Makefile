@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 # uv stops where it cannot write its cache, for example where HOME is read-only.
 CACHE = $(shell mkdir -p "$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}" 2>/dev/null || echo --no-cache)
 
-.PHONY: help lab train check test test-fast test-render test-colab test-browser test-versions modules exercises grade bundle models lessons results figures data clean
+.PHONY: help lab train check test test-fast test-render test-grade test-colab test-browser test-versions modules exercises grade bundle models lessons results figures data clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -37,6 +37,10 @@ test-colab: $(READY) ## all lessons as on Colab: its ipykernel and ipywidgets, a
 test-browser: $(READY) ## an explorer in a real browser (needs Chromium)
 	$(RUN) -m uv pip install --quiet $(CACHE) --python .venv/bin/python playwright
 	$(RUN) -m pytest -n 0 -s tests/test_browser.py
+
+test-grade: $(READY) ## a class with endless loops and deleted files is marked to its end
+	@$(RUN) -c "import nbgrader" 2>/dev/null || $(RUN) -m uv pip install --quiet $(CACHE) --python .venv/bin/python -e '.[teach]'
+	$(RUN) -m pytest tests/test_grade.py
 
 test-render: $(READY) ## the tests of what makes the fire set, without Blender
 	$(RUN) -m pytest -n 2 datasets/render/tests

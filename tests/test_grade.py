@@ -7,10 +7,8 @@ import sys
 import nbformat
 import pytest
 
-grade = pytest.importorskip(
-    "tools.grade", reason="nbgrader is not installed: make grade installs it", exc_type=ImportError
-)
-from tools import sandbox  # noqa: E402
+pytest.importorskip("nbgrader", reason="nbgrader is not installed: make test-grade installs it")
+from tools import grade, sandbox  # noqa: E402
 
 NAME = "02_toy"
 TOY = ["a = 1", "def double(x):\n    return 2 * x", "words = ['one', 'two']"]
