@@ -189,6 +189,7 @@ class ReversibleLevel(torch.autograd.Function):
         if not begins and i + 1 < len(state):
             above = state[i + 1]
 
+        # inputs of forward: 0 level, 1 i, 2 state, 3 begins, 4 mask | 5 below, 6 above | 7 old, 8 alpha | 9.. weights
         needs = [*ctx.needs_input_grad[5:7], *ctx.needs_input_grad[9:]]
         inputs = [t if t is None else t.detach().requires_grad_(n) for t, n in zip([below, above, *weights], needs)]
         out = ReversibleLevel.recompute(ctx, mask, *inputs)
@@ -201,7 +202,7 @@ class ReversibleLevel(torch.autograd.Function):
         wanted = [t for t, n in zip(inputs, needs) if n]
         found = iter(torch.autograd.grad(out, wanted, grad) if wanted else ())
         grads = [next(found) if n else None for n in needs]
-        return (None,) * 5 + (*grads[:2], grad_old, grad_alpha, *grads[2:])
+        return (None,) * 5 + (*grads[:2], grad_old, grad_alpha, *grads[2:])  # in the order of the inputs
 
 
 class SegmentEnd(torch.autograd.Function):

@@ -48,13 +48,13 @@ def draw_columns(ax, columns: int = 3) -> None:
     ax.plot([-0.3, columns - 0.7], [-1, -1], color="black", lw=6, solid_capstyle="round")
     ax.text(columns - 0.6, -1, "map of the stem", va="center")
     for y, colour, text in (
-        (2.4, BLUE, "down: new map"),
-        (1.7, ORANGE, "up: old map"),
+        (2.4, BLUE, "new map, made coarser"),
+        (1.7, ORANGE, "old map, made finer"),
         (1.0, GREEN, "old map, times alpha"),
     ):
         ax.plot([columns - 0.55, columns - 0.35], [y, y], color=colour, lw=2.5)
         ax.text(columns - 0.28, y, text, va="center")
-    ax.set(xlim=(-0.5, columns + 1.3), ylim=(-1.3, 3.9))
+    ax.set(xlim=(-0.5, columns + 1.5), ylim=(-1.3, 3.9))
     ax.axis("off")
 
 
@@ -64,11 +64,11 @@ def draw_recomputation(ax, moments) -> None:
         for i, owner in enumerate(state):
             weight = "bold" if i == level else "normal"
             ax.text(time, i, str(owner), ha="center", va="center", weight=weight)
-        ax.add_patch(Rectangle((time - 0.5, level - 0.5), 1, 1, fill=False, ec=RED, lw=3))
+        ax.add_patch(Rectangle((time - 0.5, level - 0.5), 1, 1, fill=False, ec=RED, lw=3, clip_on=False))
         if level == len(state) - 1:
             ax.axvline(time - 0.5, color="grey", lw=1)
-            ax.text(time - 0.4, len(state) - 0.4, f"column {column} runs again")
-    ax.set(xlim=(-0.5, len(moments) - 0.5), ylim=(-0.5, len(state)), xticks=range(len(moments)))
+            ax.text(time - 0.4, len(state) - 0.25, f"column {column} runs again")
+    ax.set(xlim=(-0.5, len(moments) - 0.5), ylim=(-0.6, len(state) + 0.2), xticks=range(len(moments)))
     ax.set(yticks=range(len(state)), yticklabels=[f"$c_{i}$" for i in range(len(state))])
     ax.set_xlabel("moment of the backward pass")
 
