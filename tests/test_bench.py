@@ -216,8 +216,17 @@ def test_numbers_of_a_table():
 
 
 def test_rank_correlation():
-    assert costs.rank_correlation([1, 2, 3], [10, 20, 40]) == pytest.approx(1)
-    assert costs.rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert costs.rank_correlation([1, 2, 3, 7], [10, 20, 40, 50]).value == pytest.approx(1)
+    assert costs.rank_correlation([1, 2, 3, 7], [4, 3, 2, 1]).value == pytest.approx(-1)
+    assert str(costs.rank_correlation([1, 2, 3, 4], [1, 3, 2, 4])) == "+0.80 over 4 pairs of values"
+
+
+def test_rank_correlation_leaves_out_what_was_not_measured():
+    ms, peaks = [10, 20, 30, 40, 50, 60], [6, math.nan, 4, math.nan, 2, 1]
+    assert costs.rank_correlation(peaks, ms) == costs.rank_correlation([6, 4, 2, 1], [10, 30, 50, 60])
+    assert str(costs.rank_correlation(peaks, ms)) == "-1.00 over 4 pairs of values"
+    assert math.isnan(costs.rank_correlation(peaks[:5], ms[:5]).value)
+    assert "3 pairs of values are too few" in str(costs.rank_correlation(peaks[:5], ms[:5]))
 
 
 def test_the_stored_table_is_of_this_course():

@@ -16,7 +16,7 @@ from PIL import Image
 from modules.course import results, shipped
 from modules.course.fire import fire_pictures
 from modules.course.measure import gmac
-from modules.course.results_figures import accuracy_against, draw_curves
+from modules.course.results_figures import accuracy_against, curves_figure, draw_curves
 from results import page, run, validity
 from results.__main__ import main
 from results.plan import ABLATIONS, CAUSES, MAIN, MODELS, ORDER
@@ -268,6 +268,7 @@ def test_without_any_row_everything_says_so_and_draws_nothing(scratch, capsys):
     accuracy_against(ax, {"yolo11n": 1.0}, "GMAC")
     draw_curves(ax, "mAP50", ["yolo11n"])
     assert not ax.lines
+    assert [ax.get_title() for ax in curves_figure(["yolo11n"]).axes] == ["no training is finished yet"]
 
 
 def test_a_lessons_rows_are_its_models_and_what_they_are_compared_with(scratch):
@@ -294,6 +295,8 @@ def test_figures_show_what_was_measured(scratch):
     assert [line.get_ydata().tolist() for line in (*ax.lines, *other.lines)] == [[8, 7], [0.25]]
     accuracy_against(costs, {"yolo11n": 3.0}, "ms")
     assert [text.get_text() for text in costs.texts] == ["yolo11n"] and costs.get_xlabel() == "ms"
+    # No training measured the validation loss, so it gets no empty panel.
+    assert [ax.get_title() for ax in curves_figure(["yolo11n", "yolo11n-EMO"]).axes] == ["training loss", "mAP50"]
 
 
 def test_latencies_are_those_of_fused_detectors_on_a_cpu(scratch):

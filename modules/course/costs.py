@@ -13,6 +13,7 @@ from .results import RESULTS
 
 STORED = RESULTS / "bench.csv"
 PUBLISHED = Path(__file__).with_name("published.csv")
+FEWEST = 4  # pairs in a rank correlation: two are always in the same order or turned round
 KEY = ("model", "measure", "imgsz", "batch", "threads")
 
 
@@ -103,7 +104,23 @@ def published() -> dict[str, dict]:
     return {row["model"]: {**row, **{key: float(row[key] or "nan") for key in numbers}} for row in rows}
 
 
-def rank_correlation(a, b) -> float:
-    """Spearman's: 1 where both orders are the same, -1 where one is the other turned round."""
-    ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's correlation of two orders, NaN where too few pairs of values were there, and how many were."""
+
+    value: float
+    pairs: int
+
+    def __str__(self):
+        if math.isnan(self.value):
+            return f"not known, {self.pairs} pairs of values are too few"
+        return f"{self.value:+.2f} over {self.pairs} pairs of values"
+
+
+def rank_correlation(a, b) -> RankCorrelation:
+    """Spearman's: 1 where both orders are the same, -1 where one is the other turned round. Pairs with NaN are left out."""
+    pairs = np.array([a, b], dtype=float)
+    pairs = pairs[:, ~np.isnan(pairs).any(0)]
+    if pairs.shape[1] < FEWEST:
+        return RankCorrelation(math.nan, pairs.shape[1])
+    return RankCorrelation(float(np.corrcoef(pairs.argsort().argsort())[0, 1]), pairs.shape[1])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from . import results
@@ -33,3 +34,17 @@ def draw_curves(ax, what: str, names: Iterable[str]) -> None:
         ax.plot(epochs[there], lines[:, there].mean(0), ".-", ms=4, color=f"C{i}", label=name)
         ax.fill_between(epochs[there], lines[:, there].min(0), lines[:, there].max(0), color=f"C{i}", alpha=0.2)
     ax.set(xlabel="epoch", title=WORDS[what])
+
+
+def curves_figure(names: Iterable[str]):
+    """Losses and mAP50 over the epochs, a panel for each of them that was measured."""
+    names = list(names)
+    seen = [what for what in WORDS if any(np.isfinite(results.curve(name, what)[1]).any() for name in names)]
+    fig, axes = plt.subplots(1, max(1, len(seen)), figsize=(4 * max(1, len(seen)), 4), squeeze=False)
+    for ax, what in zip(axes[0], seen):
+        draw_curves(ax, what, names)
+    if seen:
+        axes[0, 0].legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8)
+    else:
+        axes[0, 0].set(title="no training is finished yet", xticks=[], yticks=[])
+    return fig
