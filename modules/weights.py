@@ -1,4 +1,4 @@
-# Written by notebooks/05_repvit.ipynb. Edit the lesson, then run `make modules`.
+# Written by notebooks/A3_weights_of_others.ipynb. Edit the lesson, then run `make modules`.
 """Load weights that others have trained into a backbone of the course: from timm, or from a file.
 
 RepViT and FasterNet are in timm, with other names for the same weights; files of their authors need no renaming.
