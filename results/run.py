@@ -5,11 +5,9 @@ has begun.
 """
 
 import copy
-import csv
 import itertools
 import platform
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +16,7 @@ from filelock import FileLock, Timeout
 from ultralytics import YOLO
 
 from modules.course import results
+from modules.course.epochs import read_epochs, total, was_validated
 from modules.course.errors import InputError
 from modules.course.fire import fire_pictures
 from modules.course.measure import gmac, parameters
@@ -145,12 +144,6 @@ def find(yolo: YOLO) -> results.Detections:
 
 
 # ------------------------------------------------------------------------------------------------------------ csv files
-def read_epochs(path: Path) -> list[dict]:
-    """Ultralytics' results.csv: one row for each epoch, its columns without their blanks."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{key.strip(): value.strip() for key, value in row.items()} for row in csv.DictReader(file)]
-
-
 def since_last_start(epochs: list[dict]) -> int:
     """How many of these epochs were trained since the last interruption: each start sets the clock back."""
     clock = [float(row["time"]) for row in epochs]
@@ -160,14 +153,10 @@ def since_last_start(epochs: list[dict]) -> int:
 
 def curve_row(name: str, seed: int, epoch: dict) -> dict:
     """One epoch, its losses summed over their parts. What was not validated stays empty."""
-
-    def total(part):
-        return round(sum(float(value) for key, value in epoch.items() if key.startswith(part)), 4)
-
-    row = {"name": name, "seed": seed, "epoch": int(epoch["epoch"]), "train_loss": total("train/")}
-    if total("val/") > 0:  # not 0 and not nan, which stand for none
-        scores = {key: round(float(epoch[f"metrics/{key}(B)"]), 4) for key in ("mAP50", "mAP50-95")}
-        row |= {"val_loss": total("val/"), **scores}
+    row = {"name": name, "seed": seed, "epoch": int(epoch["epoch"]), "train_loss": round(total(epoch, "train/"), 4)}
+    if was_validated(epoch):
+        scores = {key: round(epoch[f"metrics/{key}(B)"], 4) for key in ("mAP50", "mAP50-95")}
+        row |= {"val_loss": round(total(epoch, "val/"), 4), **scores}
     return row
 
 

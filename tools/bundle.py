@@ -69,10 +69,9 @@ def download(wanted: dict[str, str], folder: Path) -> list[Path]:
 
 
 def files() -> list[Path]:
-    """All that git keeps, and trained weights that it does not."""
+    """All that git keeps."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    kept = {ROOT / name for name in listed.split("\0") if name} | set((ROOT / "results" / "weights").glob("*"))
-    return sorted(path for path in kept if path.is_file())
+    return sorted(path for name in listed.split("\0") if name and (path := ROOT / name).is_file())
 
 
 def write(wheels: list[Path]) -> Path:

@@ -76,7 +76,7 @@ def run(notebook: nbformat.NotebookNode, settings: argparse.Namespace) -> dict[i
         except BrokenPipeError:
             pass
         answers.seek(0)
-        return dict(answer(line, notebook) for line in answers if answer(line, notebook))
+        return dict(found for line in answers if (found := answer(line, notebook)))
 
 
 def answer(line: bytes, notebook: nbformat.NotebookNode) -> tuple[int, dict] | None:

@@ -24,6 +24,8 @@ from tqdm import tqdm
 from .costed import Backbone, everything, forward, named, onnx_file, onnx_session, training_step
 from .costs import own_table
 from .errors import InputError, plain, shown, warn
+from .files import replace
+from .measure import seconds
 from .memory import MIB, step_memory
 from .progress import live_stream
 from .quiet import tensors_in
@@ -129,21 +131,18 @@ class Store:
         self.table.parent.mkdir(parents=True, exist_ok=True)
         samples = [json.dumps([*cell, values]) for cell, values in self.samples.items()]
         head = json.dumps({"machine": self.machine, "kinds": self.kinds}, indent=1)[:-2]
-        self.replace(self.path, f'{head},\n "samples": [\n' + ",\n".join(samples) + "\n ]\n}\n")
+        text = f'{head},\n "samples": [\n' + ",\n".join(samples) + "\n ]\n}\n"
+        replace(self.path, lambda beside: beside.write_text(text, encoding="utf-8"))
         rows = [
             (cell.model, self.kinds[cell.model], *cell[1:], statistics.median(v), min(v), max(v), len(v))
             for cell, v in self.samples.items()
         ]
-        beside = self.table.with_suffix(".part")
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
-        os.replace(beside, self.table)
 
-    @staticmethod
-    def replace(path: Path, text: str) -> None:
-        beside = path.with_suffix(".part")
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
+        def fill(beside: Path):
+            with beside.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+
+        replace(self.table, fill)
 
 
 # ----------------------------------------------------------------------------------------------------------- measuring
@@ -222,13 +221,13 @@ class Bench:
             return None
         x = torch.rand(cell.batch, 3, cell.imgsz, cell.imgsz, device=cell.device)
         if cell.measure == "ONNX Runtime":
-            return 1e3 * turn(self.in_onnx(cell, x), cell.device)
+            return 1e3 * turn(self.in_onnx(cell, x))
         network.to(cell.device)
         if cell.measure == "peak memory":
             return peak_memory(network, x)
         call = (training_step if cell.measure == "training step" else forward)(network, x)
         try:
-            return 1e3 * turn(call, cell.device)
+            return 1e3 * turn(call)
         finally:
             network.zero_grad()
 
@@ -237,24 +236,15 @@ class Bench:
         return lambda: session.run(None, {"x": picture})
 
 
-def turn(call: Callable[[], object], device: str) -> float:
+def turn(call: Callable[[], object]) -> float:
     """Seconds of one call: of the first if it is long, else the median of some, after a first one with cold caches."""
-    first = seconds(call, device)
+    first = seconds(call)
     if first > LONG:
         return first
     found = []
     while sum(found) < SHORT and len(found) < 9:
-        found.append(seconds(call, device))
+        found.append(seconds(call))
     return statistics.median(found)
-
-
-def seconds(call: Callable[[], object], device: str) -> float:
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-    wait()
-    start = time.perf_counter()
-    call()
-    wait()
-    return time.perf_counter() - start
 
 
 def peak_memory(network: torch.nn.Module, x: torch.Tensor) -> float:

@@ -5,7 +5,6 @@
 MODEL is a model YAML, weights (.pt) or the folder of a run, whose own settings are then looked at too.
 """
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from ultralytics.data.utils import img2label_paths
 
 from .checkpoints import load_model
 from .data import alike
+from .epochs import read_epochs, total
 from .errors import InputError, shown
 from .fire import FIRE_YAML, read_boxes, to_corners
 from .inputs import check_settings
@@ -267,7 +267,7 @@ def look_at_rate(case: Case) -> Finding | None:
 # --------------------------------------------------------------------------------------------------- what came out so far
 def look_at_losses(case: Case) -> Finding | None:
     """Losses: whether they are finite and fall."""
-    losses = read_losses(case.folder / "results.csv")
+    losses = [total(epoch, "train/") for epoch in read_epochs(case.folder / "results.csv")]
     if not losses:
         return None
     if not all(map(math.isfinite, losses)):
@@ -280,12 +280,6 @@ def look_at_losses(case: Case) -> Finding | None:
             "the loss does not fall", seen, "a tenth of lr0; then see whether it learns eight pictures by heart"
         )
     return None
-
-
-def read_losses(path: Path) -> list[float]:
-    """The training loss of each epoch, summed over its parts."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [sum(float(v) for k, v in row.items() if k.strip().startswith("train/")) for row in csv.DictReader(file)]
 
 
 def look_at_colours(case: Case) -> Finding | None:

@@ -66,6 +66,11 @@ def choose_threshold(settings: dict) -> None:
         print(f"These weights come without a threshold; Ultralytics' usual one is taken ({USUAL}, for track 0.1).")
 
 
+def spread(pictures: list[Path], count: int) -> list[Path]:
+    """At most `count` of the pictures, at equal distances from the first to the last."""
+    return [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, count).astype(int))]
+
+
 def draw_predictions(
     yolo: YOLO, pictures: list[Path], path: Path, settings: dict, threshold: float, count: int = 6
 ) -> tuple[int, int]:
@@ -74,7 +79,7 @@ def draw_predictions(
     Returns how many of the labelled boxes in these pictures are found with a confidence of at least `SURE`, and how
     many there are.
     """
-    chosen = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, count).astype(int))]
+    chosen = spread(pictures, count)
     settings = {**settings, "conf": min(threshold, SURE), "verbose": False}
     figure = Figure(figsize=(9.6, 5.2), layout="constrained")
     with quiet(), nothing_fetched(), all_cores():

@@ -47,19 +47,25 @@ class Speed:
         return "\n".join(lines)
 
 
+def seconds(call: Callable[[], object]) -> float:
+    """How long one call takes; on a GPU until all that it started is done."""
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    wait()
+    start = time.perf_counter()
+    call()
+    wait()
+    return time.perf_counter() - start
+
+
 def compare_speed(functions: dict[str, Callable[[], object]], rounds: int = 9) -> Speed:
     """Time the functions in turn, `rounds` times each, after one untimed turn.
 
     Taking turns spreads what else the machine does over all of them, so the ratios hold even where the times do not.
     """
-    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
-    seconds = {name: [] for name in functions}
+    found = {name: [] for name in functions}
     for turn in range(rounds + 1):
         for name, function in functions.items():
-            wait()
-            start = time.perf_counter()
-            function()
-            wait()
+            taken = seconds(function)
             if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return Speed(seconds)
+                found[name].append(taken)
+    return Speed(found)

@@ -8,13 +8,13 @@ import csv
 import hashlib
 import json
 import tempfile
-from pathlib import Path
 
 from ultralytics import YOLO
 
 from ..registry import MODEL_FOLDERS
 from ..transfer import transfer
 from . import shipped
+from .epochs import read_epochs
 from .errors import InputError
 from .presets import PRESETS
 from .results import RESULTS
@@ -63,17 +63,10 @@ def measure() -> None:
         for start, takes in STARTS.items():
             given = {"pretrained": str(source)} if takes else {}
             run = train(MODEL, project=folder, name=str(len(lines)), verbose=False, **SETTINGS, **given)
-            scores = read_scores(run.folder / "results.csv")
+            scores = [epoch["metrics/mAP50(B)"] for epoch in read_epochs(run.folder / "results.csv")]
             lines += [(start, epoch, f"{score:.4f}", number, made_by) for epoch, score in enumerate(scores, 1)]
     with FILE.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])
-
-
-def read_scores(file: Path) -> list[float]:
-    """mAP50 on the validation pictures after each epoch of a training."""
-    with file.open(newline="", encoding="utf-8") as lines:
-        table = [{key.strip(): value for key, value in row.items()} for row in csv.DictReader(lines)]
-    return [float(row["metrics/mAP50(B)"]) for row in table]
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ is called one only if the seeds' ranges do not overlap and a paired bootstrap ov
 
 import csv
 import functools
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from .files import replace
 from .fire import fire_pictures, read_boxes
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -26,7 +26,8 @@ COLUMNS = (
     *("parameters", "gmac", "cpu_seconds", "device", "ultralytics", "torch"),
     *HASHES,
 )
-CURVE = ("name", "seed", "epoch", "train_loss", "val_loss", "mAP50", "mAP50-95")
+CURVES = {"train_loss": "training loss", "val_loss": "validation loss", "mAP50": "mAP50"}  # those that are drawn
+CURVE = ("name", "seed", "epoch", *CURVES, "mAP50-95")
 IOUS = np.linspace(0.5, 0.95, 10)
 
 
@@ -42,13 +43,14 @@ def read(name: str) -> list[dict]:
 
 def write(name: str, columns: Iterable[str], rows: list[dict]) -> None:
     """Write results/`name`. Whoever looks meanwhile finds the old file or the new one, never half of one."""
-    path = RESULTS / name
-    beside = path.with_name(f"{name}.{os.getpid()}.part")
-    with beside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(beside, path)
+
+    def fill(path: Path):
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(columns), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    replace(RESULTS / name, fill)
 
 
 def detections_file(name: str, seed: int) -> Path:
@@ -131,9 +133,13 @@ class Detections:
         order = np.argsort(-self.confidence, kind="stable")
         numbers = {"confidence": self.confidence[order], "boxes": self.boxes[order].clip(0, 1)}
         numbers = {name: np.round(part * 65535).astype("uint16") for name, part in numbers.items()}
-        beside = path.with_name(f"{path.stem}.{os.getpid()}.part.npz")
-        np.savez_compressed(beside, picture=self.picture[order].astype("uint16"), **numbers)
-        os.replace(beside, path)
+        numbers["picture"] = self.picture[order].astype("uint16")
+
+        def fill(beside: Path):
+            with beside.open("wb") as file:  # to a path, NumPy would add .npz
+                np.savez_compressed(file, **numbers)
+
+        replace(path, fill)
 
     def hits(self, labels: list[np.ndarray]) -> np.ndarray:
         """(n, 10): whether each box finds a labelled fire that no surer one has found, at IoU 0.5, 0.55, ... 0.95."""

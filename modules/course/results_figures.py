@@ -7,8 +7,6 @@ import numpy as np
 
 from . import results
 
-WORDS = {"train_loss": "training loss", "val_loss": "validation loss", "mAP50": "mAP50"}
-
 
 def accuracy_against(ax, cost: dict[str, float], label: str) -> None:
     """Mean mAP50 of each model, and the range over its seeds, against what it costs: {model: a number}."""
@@ -33,13 +31,13 @@ def draw_curves(ax, what: str, names: Iterable[str]) -> None:
         there = np.isfinite(lines).all(0)
         ax.plot(epochs[there], lines[:, there].mean(0), ".-", ms=4, color=f"C{i}", label=name)
         ax.fill_between(epochs[there], lines[:, there].min(0), lines[:, there].max(0), color=f"C{i}", alpha=0.2)
-    ax.set(xlabel="epoch", title=WORDS[what])
+    ax.set(xlabel="epoch", title=results.CURVES[what])
 
 
 def curves_figure(names: Iterable[str]):
     """Losses and mAP50 over the epochs, a panel for each of them that was measured."""
     names = list(names)
-    seen = [what for what in WORDS if any(np.isfinite(results.curve(name, what)[1]).any() for name in names)]
+    seen = [what for what in results.CURVES if any(np.isfinite(results.curve(name, what)[1]).any() for name in names)]
     fig, axes = plt.subplots(1, max(1, len(seen)), figsize=(4 * max(1, len(seen)), 4), squeeze=False)
     for ax, what in zip(axes[0], seen):
         draw_curves(ax, what, names)

@@ -15,7 +15,9 @@ import torch
 from ultralytics.nn import tasks
 from ultralytics.utils.torch_utils import strip_optimizer
 
+from .epochs import read_epochs, total
 from .errors import InputError, shown, warn
+from .files import replace
 from .quiet import nothing_fetched, quiet
 
 
@@ -46,9 +48,7 @@ class Run:
     @property
     def losses(self) -> list[float]:
         """The training loss after each epoch, summed over its parts (box, class, ...)."""
-        with (self.folder / "results.csv").open(encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            return [sum(float(v) for k, v in row.items() if k.strip().startswith("train/")) for row in rows]
+        return [total(epoch, "train/") for epoch in read_epochs(self.folder / "results.csv")]
 
 
 # ------------------------------------------------------------------------------------------------------------- folders
@@ -126,13 +126,6 @@ def write_record(folder: Path, request: dict, run: Run | None = None, asked: dic
     came_out = asdict(run) if run else {"scores": None}
     record |= {key: value for key, value in came_out.items() if key != "folder"}
     replace(folder / "run.json", lambda path: path.write_text(json.dumps(record, indent=1, default=str), "utf-8"))
-
-
-def replace(path: Path, write) -> None:
-    """Let `write` fill a file beside `path`, then put it in its place: whoever looks finds the old one or the new one."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    write(beside)
-    os.replace(beside, path)
 
 
 def run_of(folder: Path, record: dict) -> Run:

@@ -3,8 +3,6 @@
 Williams, Waterman and Patterson, "Roofline", Communications of the ACM 52 (4), 2009.
 """
 
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +11,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from .measure import gmac
+from .measure import compare_speed, gmac
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,7 @@ class Traffic(TorchDispatchMode):
 
 def seconds(call: Callable, rounds: int = 5) -> float:
     """Median of some calls, after a first one."""
-    call()
-    found = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        call()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
+    return compare_speed({"call": call}, rounds).median("call")
 
 
 def this_machine(side: int = 1024, mib: int = 64) -> Machine:

@@ -16,6 +16,7 @@ from ultralytics import YOLO
 from ultralytics.nn.tasks import DetectionModel
 
 from .errors import InputError
+from .files import replace
 from .quiet import quiet
 from .results import RESULTS
 
@@ -52,9 +53,7 @@ def checkpoint(name: str) -> Path:
         network, facts = unpack(path)
         held = {"model": network.half(), "epoch": -1, "train_args": {"task": "detect", "imgsz": facts["imgsz"]}}
         held["confidence"] = facts.get("confidence")
-        beside = written.with_name(f"{name}.{os.getpid()}.part")
-        torch.save(held, beside)
-        os.replace(beside, written)
+        replace(written, lambda beside: torch.save(held, beside))
     return written
 
 

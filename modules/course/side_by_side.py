@@ -6,29 +6,27 @@ RUN is the folder of a run, its weights, or fire/NAME for weights that come with
 are validation pictures of the first run's set; without conf= each run shows what it finds above its own threshold.
 """
 
-import csv
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import yaml
 from matplotlib.figure import Figure
 from ultralytics import YOLO
 
 from . import results, shipped
 from .checkpoints import WITH_BOXES, load_model
+from .epochs import read_epochs, total, was_validated
 from .errors import InputError, plain, shown
 from .fire import FIRE_YAML, fire_pictures
-from .judge import USUAL, show_found, stored_threshold
+from .judge import USUAL, show_found, spread, stored_threshold
 from .measure import parameters
 from .quiet import nothing_fetched, quiet
+from .results import CURVES, SCORES
 from .resume import read_record
 from .sets import check_data
 from .threads import all_cores
 
-SCORES = ("mAP50", "mAP50-95", "precision", "recall")
-CURVES = ("train_loss", "val_loss", "mAP50")
 SAME = ("data", "imgsz", "epochs", "batch", "optimizer", "lr0")  # in what runs must agree to be compared as models
 MOST = 8  # pictures a run
 
@@ -85,21 +83,16 @@ def shipped_entry(word: str) -> Entry:
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """Ultralytics' results.csv, a row for each epoch."""
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{key.strip(): float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    """A row for each epoch; none where the run left no results.csv."""
+    return read_epochs(path) if path.is_file() else []
 
 
 def column(rows: list[dict[str, float]], what: str) -> tuple[list[int], list[float]]:
     """One of CURVES, losses summed over their parts. Where nothing was validated the numbers are 0 or nan."""
     if what == "mAP50":
-        validated = [sum(v for k, v in row.items() if k.startswith("val/")) > 0 for row in rows]
-        values = [row.get("metrics/mAP50(B)", math.nan) if v else math.nan for row, v in zip(rows, validated)]
+        values = [row.get("metrics/mAP50(B)", math.nan) if was_validated(row) else math.nan for row in rows]
     else:
-        part = what.replace("_loss", "/")
-        values = [sum(v for k, v in row.items() if k.startswith(part)) or math.nan for row in rows]
+        values = [total(row, what.replace("_loss", "/")) or math.nan for row in rows]
     return measured_only([int(row["epoch"]) for row in rows], values)
 
 
@@ -183,11 +176,11 @@ def draw_curve(ax, what: str, entries: list[Entry]) -> None:
     for entry in entries:
         epochs, values = entry.curves.get(what, ([], []))
         ax.plot(epochs, values, ".-", label=entry.name)
-    ax.set(xlabel="epoch", title=what.replace("_", " ").replace("val", "validation").replace("train", "training"))
+    ax.set(xlabel="epoch", title=CURVES[what])
     if not any(len(line.get_xdata()) for line in ax.lines):
         ax.set(xticks=[], yticks=[])
         ax.text(0.5, 0.5, "not measured while training", ha="center", transform=ax.transAxes)
-    elif what == CURVES[0]:
+    elif what == next(iter(CURVES)):
         ax.legend(fontsize=8, frameon=False)
 
 
@@ -219,7 +212,7 @@ def compare(runs: list[str], data=None, pictures: int = 4, conf: float | None = 
         if model.task not in WITH_BOXES:
             raise InputError(f"{entry.name} is a model of the task '{model.task}', which finds no boxes to compare.")
     of_set = check_data(data or entries[0].settings.get("data") or FIRE_YAML).pictures["val"]
-    chosen = [of_set[i] for i in np.unique(np.linspace(0, len(of_set) - 1, pictures).astype(int))]
+    chosen = spread(of_set, pictures)
     print(table(entries, models))
     figure = draw(entries, models, chosen, conf)
     with plain(f"save={save}"):
