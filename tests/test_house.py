@@ -1,5 +1,6 @@
 """The house in order: set-up, links, addresses, drawings, and the check that learners run first."""
 
+import ast
 import hashlib
 import json
 import os
@@ -317,3 +318,10 @@ def test_check_runs_where_nothing_is_installed(tmp_path):
     run = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert run.returncode == 1 and run.stderr == ""
     assert "FAIL  torch: not installed" in run.stdout and "OK    Python" in run.stdout
+
+
+def test_files_that_the_package_reads_are_installed_with_it():
+    listed = re.search(r"^modules = (\[.*\])$", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)
+    patterns = ast.literal_eval(listed[1])
+    read = [p.relative_to(ROOT / "modules") for p in (ROOT / "modules").rglob("*") if p.suffix in {".csv", ".yaml"}]
+    assert read and [str(path) for path in read if not any(path.match(pattern) for pattern in patterns)] == []
