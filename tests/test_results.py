@@ -6,6 +6,7 @@ import math
 import shutil
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -26,6 +27,13 @@ from results.variants import RevCol_1, RevCol_2, iRMB_contiguous, revcol_tiny
 def forget():
     for remembered in (results.scored, results.resampled):
         remembered.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def figures_closed():
+    """What pyplot keeps open would be found by other tests of the same process."""
+    yield
+    plt.close("all")
 
 
 @pytest.fixture
