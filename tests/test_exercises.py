@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from modules.course import exercises
+from modules.course.broken_trainings import BROKEN, HEALTHY, curves
 from modules.course.compare import difference
 from modules.course.exercise_bank import LESSONS, Design, FillIn, Predict, find
 from modules.course.exercises import check, hint, solution
@@ -244,6 +245,17 @@ def test_predictions_never_give_the_value_away():
             for answer in (None, "text", wrong):
                 assert str(right) not in exercise.fault(answer)
             assert exercise.fault(right) == ""
+
+
+def test_broken_trainings_show_what_is_said_of_them():
+    trained, validated = curves(HEALTHY)
+    lines = {training.cause: curves(training) for training in BROKEN.values()}
+    assert validated[-1] < 0.35
+    assert lines["batch norm"][0] == trained and lines["batch norm"][1][-1] > 0.4
+    assert lines["labels"][1][-1] > 0.6 > lines["labels"][0][-1]
+    assert lines["rate"][0][0] > 2 and lines["rate"][1][-1] > validated[-1] + 0.1
+    assert lines["by heart"][0][-1] < 0.02 and lines["by heart"][1][-1] > min(lines["by heart"][1]) + 0.05
+    assert lines["steps"][0][-1] > 0.4 and abs(lines["steps"][0][-1] - lines["steps"][1][-1]) < 0.15
 
 
 # ------------------------------------------------------------------------------------------------- hints and solutions
