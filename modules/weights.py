@@ -6,7 +6,7 @@ RepViT and FasterNet are in timm, with other names for the same weights; files o
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -19,6 +19,7 @@ REPVIT_NAMES = {
     "head.head_dist": "classifier.classifier_dist",
     "head.head": "classifier.classifier",
 }
+
 REPVIT_BLOCK_NAMES = {
     "token_mixer": "token_mixer.0",
     "se": "token_mixer.1",
@@ -92,6 +93,18 @@ def known_names(state: dict[str, Tensor], ours: dict[str, Tensor]) -> dict[str, 
 
 # Checkpoints wrap the weights. Where there are several, averaged ones (EMA) come first: they are those that scored.
 WRAPPERS = ("state_dict_ema", "model_ema", "net_E", "state_dict", "model", "net")
+
+
+def unwrapped(state: Any) -> dict[str, Tensor]:
+    """The weights by name in what a file held; an empty dict where there are none."""
+    for key in WRAPPERS:
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict):
+        return {}
+    return {name: value for name, value in state.items() if isinstance(name, str) and torch.is_tensor(value)}
+
+
 PLAIN = "save what state_dict() returns, not a whole model"
 
 
@@ -107,15 +120,9 @@ def read(file: str | Path) -> dict[str, Tensor]:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(f"{file} is no file of plain weights ({type(error).__name__}): {PLAIN}") from error
-    for key in WRAPPERS:
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    weights = {}
-    if isinstance(state, dict):
-        weights = {name: value for name, value in state.items() if isinstance(name, str) and torch.is_tensor(value)}
-    if not weights:
-        raise ValueError(f"{file} holds no weights by name, but a {type(state).__name__}: {PLAIN}")
-    return weights
+    if weights := unwrapped(state):
+        return weights
+    raise ValueError(f"{file} holds no weights by name, but a {type(state).__name__}: {PLAIN}")
 
 
 # A size has timm's name. These two classes are sizes as well.
@@ -182,14 +189,15 @@ def layers(state: dict[str, Tensor]) -> dict[str, set[str]]:
     return found
 
 
+def folded(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
+    """Convolutions of `one` with a bias that they got from a batch norm of `other`."""
+    norms_are_gone = any(key.endswith("running_var") for key in other.keys() - one.keys())
+    tensors, rest = layers(one), layers(other)
+    return [m for m in rest if "bias" in tensors.get(m, set()) - rest[m]] if norms_are_gone else []
+
+
 def refuse_fused(name: str, source: str | Path, ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
     """Raise ValueError where the weights are those of a fused network and the backbone is not fused, or the reverse."""
-
-    def folded(one, other):  # convolutions of `one` with a bias that they got from a batch norm of `other`
-        norms_are_gone = any(key.endswith("running_var") for key in other.keys() - one.keys())
-        tensors, rest = layers(one), layers(other)
-        return [m for m in rest if "bias" in tensors.get(m, set()) - rest[m]] if norms_are_gone else []
-
     if found := folded(theirs, ours):
         raise ValueError(
             f"{source} holds weights of a fused network: a batch norm was folded into {found[0]}. This {name} has its "
