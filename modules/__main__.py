@@ -27,6 +27,7 @@ from .course.inputs import (
     check_cache,
     check_classes,
     check_device,
+    check_embed,
     check_imgsz,
     check_place,
     check_settings,
@@ -209,6 +210,7 @@ def run_stock(mode: str, settings: dict) -> None:
     task = model.task
     if not isinstance(model.model, str):
         check_classes(settings.get("classes"), dict(model.names))
+        check_embed(settings.get("embed"), model.model.model)
     if settings.get("task", task) != task:
         check_task(settings["task"], settings["model"])
     project = Path(str(settings.setdefault("project", Path("runs").resolve())))

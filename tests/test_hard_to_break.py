@@ -26,7 +26,7 @@ from ultralytics.utils import LOGGER
 
 from modules.__main__ import main, read_words
 from modules.course import check
-from modules.course.checkpoints import load_model, modules_named
+from modules.course.checkpoints import load_model, modules_named, pickles_in
 from modules.course.errors import InputError, explain, nothing_left, one_line, our_command
 from modules.course.fire import FIRE_YAML, read_boxes, show_labelled
 from modules.course.inputs import check_cache, check_freeze
@@ -40,6 +40,9 @@ NAMES = "names: {0: fire}"
 PLACES = "train: train/images\nval: val/images\n"
 HEAD = "head:\n  - [[0], 1, Detect, [nc]]\n"
 BACKBONE = "backbone:\n  - [-1, 1, Conv, [64, 3, 2]]\n"
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{key}: &{key} [{', '.join([f'*{before}'] * 10)}]\n" for before, key in zip("abcdef", "bcdefg")
+)
 
 
 # ---------------------------------------------------------------------------------------------------------- the tables
@@ -76,6 +79,16 @@ DATA = {
     "code.yaml": (f"{PLACES}names: !!python/object/apply:os.mkdir [ran]", "could not determine a constructor"),
     "two.yaml": (f"{PLACES}{NAMES}\n---\na: 1", "another document"),
     "minus.yaml": (f"{PLACES}names: {{-1: fire}}", "are -1; they must run from 0 to 0"),
+    "same.yaml": (f"{PLACES}names: {{0: fire, 1: fire}}", "several classes are called 'fire'"),
+    "blank.yaml": (f"{PLACES}names: ['']", "class 0 has no name"),
+    "date.yaml": (f"{PLACES}names: [2020-01-01]", "class 0 has no name"),
+    "float_keys.yaml": (f"{PLACES}names: {{0.0: a, 1.0: b}}", "must run from 0 to 1"),
+    "nc_huge.yaml": (f"{PLACES}nc: 100000000", "from 1 to 100,000"),
+    "bomb.yaml": (f"{BOMB}train: *g\nval: val/images\n{NAMES}", "aliases (*) stand for more than 1,000,000"),
+    "itself.yaml": (f"train: &a [*a]\nval: val/images\n{NAMES}", "aliases (*) stand for more than"),
+    "deep.yaml": (f"train: {'[' * 3000}", "recursion"),
+    "long.yaml": (f"train: {'t' * 300}\nval: val/images\n{NAMES}", "...: this name is too long"),
+    "nul.yaml": (f'train: "a\\0b"\nval: val/images\n{NAMES}', "null byte"),
     "unlabelled.yaml": (f"train: bare/images\nval: bare/images\n{NAMES}", "has a label"),
 }
 
@@ -88,6 +101,23 @@ MODELS = {
     "comma.yaml": (f"nc: 1\nbackbone:\n  - [-1, 1 Conv, [64, 3, 2]]\n{HEAD}", "a row reads"),
     "short_row.yaml": (f"nc: 1\nbackbone:\n  - [-1, 1, Conv]\n{HEAD}", "a row reads"),
     "forward.yaml": (f"nc: 1\nbackbone:\n  - [3, 1, Conv, [64, 3, 2]]\n{HEAD}", "points nowhere"),
+    "twice.yaml": (f"nc: 1\nnc: 2\n{BACKBONE}{HEAD}", "the key 'nc' stands twice"),
+    "two_backbones.yaml": (f"nc: 1\n{BACKBONE}{BACKBONE}{HEAD}", "the key 'backbone' stands twice"),
+    "bomb.yaml": (f"{BOMB}nc: 1\nbackbone: *g\n{HEAD}", "aliases (*) stand for more than"),
+    "itself.yaml": (f"nc: 1\nbackbone: &b\n  - [-1, 1, Conv, *b]\n{HEAD}", "aliases (*) stand for more than"),
+    "program.yaml": (f"activation: open('ran', 'w')\nnc: 1\n{BACKBONE}{HEAD}", "would be run as a program"),
+    "inside.yaml": (f"activation: nn.ReLU(open('ran', 'w'))\nnc: 1\n{BACKBONE}{HEAD}", "would be run as a program"),
+    "no_call.yaml": (f"activation: nn.ReLU\nnc: 1\n{BACKBONE}{HEAD}", "activation: nn.LeakyReLU(0.1)"),
+    "function.yaml": (f"activation: nn.functional.relu(1)\nnc: 1\n{BACKBONE}{HEAD}", "a class of torch.nn"),
+    "nc_huge.yaml": (f"nc: 1000000000\n{BACKBONE}{HEAD}", "at most 100,000 classes"),
+    "repeats.yaml": (f"nc: 1\n{BACKBONE.replace('-1, 1', '-1, 9999999')}{HEAD}", "9999999 repeats are more than 100"),
+    "wide.yaml": (f"nc: 1\n{BACKBONE.replace('64', '100000000')}{HEAD}", "100000000 is more than 8,192"),
+    "infinite.yaml": (f"nc: 1\n{BACKBONE.replace('64', '.inf')}{HEAD}", "inf is more than 8,192"),
+    "scale.yaml": (f"nc: 1\nscales: {{n: [.nan, 1, 64]}}\n{BACKBONE}{HEAD}", "factor of depth or width"),
+    "grey.yaml": (f"nc: 1\nchannels: 1\n{BACKBONE}{HEAD}", "only pictures with 3 channels"),
+    "maybe.yaml": (f"nc: 1\nend2end: maybe\n{BACKBONE}{HEAD}", "write true or false"),
+    "kernel.yaml": (f"nc: 1\n{BACKBONE.replace('64, 3', '64, -3')}{HEAD}", "row 0"),
+    "head_one.yaml": (f"nc: 1\n{BACKBONE}{HEAD.replace('[[0],', '[0,')}", "row 1"),
     "args.yaml": (f"nc: 1\nbackbone:\n  - [-1, 1, Conv, [64, 3, 2, 1, 1, 1, 1, 1, 1]]\n{HEAD}", "row 0"),
 }
 
@@ -108,6 +138,9 @@ COMMANDS = {
         f"train {TINY} data=good.yaml cfg={'c' * 300}.yaml": "too long",
         f"predict {TINY} source={'s' * 300}": "too long",
         f"predict {TINY} source=good project=file.txt": "file.txt",
+        f"train {TINY} data=good.yaml preset=smoke project=loop": "leads to itself",
+        f"predict {TINY} source=good project=loop/runs": "leads to itself",
+        f"train {TINY} data=good.yaml preset=smoke project=train/images/0.jpg/runs": "is a file",
     },
     "data": {
         f"train {TINY} data=5": "there is no such file",
@@ -115,6 +148,10 @@ COMMANDS = {
         f"train {TINY} data=file.txt": "does not end in .yaml",
         f"train {TINY} data=coco8.yaml": "does not run its 'download:'",
         f"train {TINY} data=[a.yaml]": "there is no such file",
+        f"train {TINY} data={{}}": "there is no such file",
+        f"train {TINY} data=0": "there is no such file",
+        f"train {TINY} data=https://127.0.0.1:9/set.zip": "there is no such file",
+        "train model={}": "give a model file",
         f"val {TINY} data=nowhere.yaml": "there is no such file",
         f"val {TINY} data=good.yaml split=test": "'test:' key missing",
     },
@@ -169,6 +206,10 @@ COMMANDS = {
         f"train {TINY} data=good.yaml classes=-1": "known are 0 (fire)",
         f"train {TINY} data=good.yaml classes=fire": "known are 0 (fire)",
         f"train {TINY} data=good.yaml classes=[]": "known are 0 (fire)",
+        f"predict {TINY} source=good embed=[99]": "embed=[99]: give a list of rows from 0 to",
+        f"predict {TINY} source=good embed=[-1]": "give a list of rows",
+        f"predict {TINY} source=good embed=backbone": "give a list of rows",
+        f"train {TINY} compile=fast": "compile=fast: write compile=True, or a mode: default, reduce-overhead",
         f"train {TINY} cache=tape": "write cache=ram, cache=disk or cache=False",
         f"train {TINY} box=-1": "box=-1: give a number from 0 on",
         f"train {TINY} close_mosaic=-1": "close_mosaic",
@@ -236,6 +277,7 @@ def here(tmp_path, monkeypatch):
     for name in ("nothing", "good", "folder.pt"):
         (tmp_path / name).mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "picture.png")
+    os.symlink("loop", tmp_path / "loop")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COURSE_RUNS", raising=False)
     return tmp_path
@@ -265,11 +307,11 @@ def test_a_request_that_cannot_work_is_one_line(line, here, capsys):
 def test_a_data_yaml_that_cannot_work(name, here):
     text, expected = DATA[name]
     Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
-    before = {p: p.stat().st_mtime_ns for p in here.rglob("*")}
+    before = {p: p.lstat().st_mtime_ns for p in here.rglob("*")}
     with pytest.raises(InputError) as caught:
         check_data(name)
     assert expected in str(caught.value) and "\n" not in str(caught.value)
-    assert {p: p.stat().st_mtime_ns for p in here.rglob("*")} == before
+    assert {p: p.lstat().st_mtime_ns for p in here.rglob("*")} == before
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -277,6 +319,68 @@ def test_a_model_yaml_that_cannot_work(name, here, capsys):
     text, expected = MODELS[name]
     Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
     assert expected in refused(f"train model={name} data=good.yaml", capsys)
+
+
+# --------------------------------------------------------------------------------------------------------------- labels
+LABELS = {  # what a label file holds -> why its picture is left out
+    "0 .5 .5 .2 .2\n0 .1 .1 .3 .1 .3 .5": "line 1: this is a box, and other rows are outlines",
+    "0 .1 .1 .3 .1 .3 .5 .2": "line 1: an outline needs pairs of numbers",
+    "0 .5 .5 .2 .2 .9": "labels require 5 columns, 6 columns detected",
+    "nan .5 .5 .2 .2": "class nan does not exist",
+    "0 inf .5 .2 .2": "x is inf, outside 0 to 1",
+    "-1 .5 .5 .2 .2": "class -1 does not exist",
+    "0 .5 .5 -.2 .2": "width is -0.2",
+    "0 50 50 20 20": "x is 50, outside 0 to 1",
+    "0,.5,.5,.2,.2": "is not all numbers",
+    "0 .5 .5 .2 .2 # fire": "is not all numbers",
+    "0 .5 .5 .2 .2".encode("utf-16"): "is not all numbers",
+    "0 .5 .5 .2 .2\n9 .5 .5 .2 .2": "line 2: class 9 does not exist",
+}
+ODD = {  # what a label file holds -> what is said of it, though its picture is used
+    "0 .5 .5 0 .2": "1 of 1 boxes have no width or no height",
+    "0 .5 .5 .2 .2\n0 .3 .3 .1 0": "1 of 2 boxes have no width or no height",
+    "0 .1 .1 .3 .1 .5 .1": "1 of 1 boxes have no width or no height",
+    "0 .5 .5 .2 .2\n0 .5 .5 .2 .2": "1 rows stand there once more",
+    b"\xef\xbb\xbf0 .5 .5 .2 .2": "",
+}
+
+
+def label_of(text: str | bytes) -> None:
+    Path("train/labels/0.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+@pytest.mark.parametrize("text", LABELS, ids=range(len(LABELS)))
+def test_a_label_that_cannot_be_used_is_named(text, here):
+    label_of(text)
+    with pytest.raises(InputError) as caught:
+        check_data("good.yaml")
+    assert LABELS[text] in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
+def test_what_is_odd_about_a_label_is_said(text, here, capsys):
+    label_of(text)
+    assert len(look_at_data("good.yaml", "detect").pictures["train"]) == 1
+    said = capsys.readouterr().err
+    assert ODD[text] in said and bool(said) == bool(ODD[text])
+    assert main(["data", "check", "good.yaml"]) == 0 and ODD[text] in capsys.readouterr().out
+
+
+def test_two_pictures_that_share_a_label_are_named(here, capsys):
+    shutil.copy("picture.png", "train/images/0.png")
+    look_at_data("good.yaml", "detect")
+    assert "0.jpg and 0.png both take their boxes from train/labels/0.txt" in capsys.readouterr().err
+
+
+def test_nothing_is_odd_about_the_course_own_set():
+    assert check_data(FIRE_YAML).remarks == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_a_pipe_among_pictures_or_labels_is_not_waited_for(here):
+    os.mkfifo("train/images/pipe.jpg")
+    os.mkfifo("train/labels/pipe.txt")
+    assert "pipe.jpg: this is no file" in check_data("good.yaml").problems[0]
 
 
 # ------------------------------------------------------------------------------------------------------------- weights
@@ -288,11 +392,19 @@ def pickled(module: str, protocol: int = 2) -> bytes:
     return b"\x80\x04\x8c" + bytes([len(name)]) + name + b"\x94\x8c\x04make\x94\x93)R."
 
 
-def archive(text: bytes) -> bytes:
+def archive(text: bytes, name: str = "archive/data.pkl") -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
-        file.writestr("archive/data.pkl", text)
+        file.writestr(name, text)
     return out.getvalue()
+
+
+def with_password(text: bytes) -> bytes:
+    """The same archive, marked as encrypted in its entry and in its table."""
+    marked = bytearray(archive(text))
+    marked[6] |= 1
+    marked[marked.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(marked)
 
 
 def saved(held) -> bytes:
@@ -305,6 +417,9 @@ WEIGHTS = {
     "junk.pt": (b"hello", "another kind of file"),
     "nothing.pt": (b"", "another kind of file"),
     "cut.pt": (archive(pickled("torch"))[:40], "cut short"),
+    "damaged.pt": (archive(pickled("torch")).replace(b"ctorch", b"ctorcx"), "Bad CRC-32"),
+    "secret.pt": (with_password(pickled("torch")), "password required"),
+    "pictures.pt": (archive(b"hello", "holiday.jpg"), "another kind of file"),
     "foreign.pt": (archive(pickled("yolo_of_somebody")), "package 'yolo_of_somebody', which is not here"),
     "nested.pt": (archive(pickled("modules.of_tomorrow")), "package 'modules.of_tomorrow', which is not here"),
     "yolov5.pt": (archive(pickled("models.yolo")), "package 'models.yolo', which is not here"),
@@ -336,7 +451,7 @@ def test_weights_that_cannot_be_read_or_name_a_package(key, name, here, capsys, 
 
 def test_weights_of_our_own_are_opened(here):
     YOLO("yolo11n-EMO.yaml").save("emo.pt")
-    assert {"modules.emo", "collections", "torch._utils"} <= modules_named(Path("emo.pt"))
+    assert {"modules.emo", "collections", "torch._utils"} <= modules_named(*pickles_in(Path("emo.pt")))
     assert load_model("emo.pt").task == "detect"
 
 
@@ -399,6 +514,7 @@ def test_looking_and_scanning_leave_a_motion_photo_as_it_is(here):
     with nothing_fetched():
         YOLODataset(str(picture.parent), data=check_det_dataset("good.yaml"), imgsz=64)
     assert picture.read_bytes() == photo, "Ultralytics' own scan rewrote it"
+    assert not list(here.rglob("*.cache")), "it noted in the set what the labels say"
 
 
 def test_a_picture_cut_short_is_left_out(here):

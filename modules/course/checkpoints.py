@@ -5,6 +5,7 @@ import io
 import pickle
 import pickletools
 import zipfile
+import zlib
 from _compat_pickle import IMPORT_MAPPING
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from ultralytics.nn.tasks import BaseModel
 from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
 from ..registry import ModelError
-from .errors import InputError, plain
+from .errors import InputError, one_line, plain
+from .model_files import check_model_file
 from .quiet import nothing_fetched, quiet
 
 # Families that the `yolo` command knows by the model's name, and that cannot hold a backbone of this course.
@@ -22,6 +24,9 @@ OTHERS = ("fastsam", "sam_", "sam2_", "sam2.1_", "sam3", "mobile_sam", "yolo_nas
 
 # What is named by files that hold only tensors, numbers and texts.
 WITHOUT_A_NETWORK = {"torch", "collections", "numpy", "builtins", "__builtin__", "pathlib", "_codecs", "datetime"}
+
+# In bytes; numbers lie beside the pickle, which only lists them.
+LARGEST_PICKLE = 2**30
 
 # Tasks whose models find boxes.
 WITH_BOXES = ("detect", "segment", "pose", "obb")
@@ -47,6 +52,9 @@ def load_model(model: str) -> YOLO:
         raise InputError(f"model={model}: models of the family {other.strip('_')} are not supported here; use `yolo`.")
     if path.suffix == ".pt":
         check_checkpoint(path, f"model={model}")
+    if path.suffix in {".yaml", ".yml"}:
+        with plain(f"model={model}"):
+            check_model_file(path)
     # The `yolo` command, too, knows RT-DETR by the file's name.
     family = RTDETR if "rtdetr" in path.stem.lower() else YOLO
     try:
@@ -93,11 +101,21 @@ def check_checkpoint(path: Path, what: str) -> None:
     with plain(what):
         with path.open("rb") as file:
             start = file.read(2)
-        names = modules_named(path)
-    if not zipfile.is_zipfile(path) and start[:1] != pickle.PROTO:
+        try:
+            pickles = pickles_in(path)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            RuntimeError,
+        ) as error:  # RuntimeError: it asks for a password
+            raise InputError(f"{what} cannot be read as weights: {one_line(error)}.") from None
+    if not pickles or not zipfile.is_zipfile(path) and start[:1] != pickle.PROTO:
+        cut = start == b"PK" and not zipfile.is_zipfile(path)
         raise InputError(
-            f"{what} cannot be read as weights: {'it was cut short' if start == b'PK' else 'it is another kind of file'}."
+            f"{what} cannot be read as weights: {'it was cut short' if cut else 'it is another kind of file'}."
         )
+    names = set().union(*map(modules_named, pickles))
     if any(name.startswith("__torch__") for name in names):
         raise InputError(
             f"{what} is TorchScript, which only val and predict can use: let its name end in .torchscript."
@@ -114,22 +132,29 @@ def check_checkpoint(path: Path, what: str) -> None:
         )
 
 
-def modules_named(path: Path) -> set[str]:
-    """The modules that unpickling this file would import, read from its opcodes."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            inside = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-            texts = [archive.read(name) for name in inside]
-    else:  # as torch wrote them before 1.6: several pickles, one behind the other
-        texts = [path.read_bytes()]
-    found = set()
-    for text in texts:
-        stream = io.BytesIO(text)
-        try:
-            while stream.tell() < len(text):
-                found |= globals_named(stream)
-        except (ValueError, UnicodeDecodeError, IndexError, pickle.UnpicklingError):
-            continue  # what follows is no pickle: the numbers of an old file, or a damaged one, which torch will refuse
+def pickles_in(path: Path) -> list[bytes]:
+    """The pickles of a file of weights.
+
+    Raises:
+        zipfile.BadZipFile, zlib.error, EOFError, RuntimeError: it is a damaged archive, or no archive of torch's.
+    """
+    if not zipfile.is_zipfile(path):  # as torch wrote them before 1.6: several pickles, one behind the other
+        return [path.read_bytes()]
+    with zipfile.ZipFile(path) as archive:
+        inside = [entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl")]
+        if unpacked := next((entry.file_size for entry in inside if entry.file_size > LARGEST_PICKLE), None):
+            raise zipfile.BadZipFile(f"its list of what it holds would have {unpacked / 1e9:.0f} GB")
+        return [archive.read(entry) for entry in inside]
+
+
+def modules_named(text: bytes) -> set[str]:
+    """The modules that unpickling this would import, read from its opcodes."""
+    found, stream = set(), io.BytesIO(text)
+    try:
+        while stream.tell() < len(text):
+            found |= globals_named(stream)
+    except (ValueError, UnicodeDecodeError, IndexError, pickle.UnpicklingError):
+        pass  # what follows is no pickle: the numbers of an old file, or a damaged one, which torch will refuse
     return found
 
 

@@ -16,7 +16,7 @@ from ultralytics.data.utils import IMG_FORMATS, img2label_paths
 from .errors import InputError, shown
 from .fire import read_boxes, show_labelled
 from .pictures import GREEN
-from .sets import Data, check_data
+from .sets import Data, check_data, read_lines
 
 SIDE = 12  # of a picture's hash, which has SIDE x SIDE bits
 ALIKE = 0.16  # two pictures whose hashes differ in a smaller part of their bits are taken for the same scene
@@ -67,6 +67,7 @@ def check(data) -> list[Finding]:
     """
     found = check_data(data)
     findings = [Finding(problem, "Ultralytics leaves this picture out.") for problem in found.problems]
+    findings += [Finding(remark, "Correct the labels.") for remark in found.remarks]
     for part, pictures in found.pictures.items():
         findings += look_at_part(part, pictures, found.names)
     pictures = [picture for part in found.pictures.values() for picture in part]
@@ -119,10 +120,8 @@ def look_at_part(part: str, pictures: list[Path], names: dict) -> list[Finding]:
 
 def read_classes(picture: Path) -> list[int]:
     """The class numbers in a picture's label file."""
-    label = Path(img2label_paths([str(picture)])[0])
-    if not label.is_file():
-        return []
-    return [int(float(line.split()[0])) for line in label.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = read_lines(Path(img2label_paths([str(picture)])[0]))
+    return [int(float(line.split()[0])) for line in lines if line.strip()]
 
 
 # ----------------------------------------------------------------------------------------------------------- splitting

@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import itertools
+import math
 import os
 import pickle
 import re
@@ -57,6 +59,7 @@ FILE_SYSTEM = {
     errno.ENAMETOOLONG: "this name is too long. Give a shorter one, as name=run",
     errno.EMFILE: "too many files are open. Give a smaller workers=",
     errno.ENOENT: "there is no such file or folder",
+    errno.ELOOP: "this link leads to itself. Give another path",
 }
 
 # Names under which packages are installed, where they differ from those under which they are imported.
@@ -74,7 +77,7 @@ def missing_package(error: ModuleNotFoundError) -> str:
 def file_system(error: OSError) -> str | None:
     said = FILE_SYSTEM.get(error.errno)
     name = error.filename if isinstance(error.filename, (str, Path)) else ""
-    return said and (f"{shown(name)}: {said}." if name else f"{said[0].upper()}{said[1:]}.")
+    return said and (f"{clipped(shown(name))}: {said}." if name else f"{said[0].upper()}{said[1:]}.")
 
 
 def torch_runtime(error: RuntimeError) -> str | None:
@@ -83,6 +86,8 @@ def torch_runtime(error: RuntimeError) -> str | None:
         return "the memory does not suffice. Give a smaller batch= or imgsz=."
     if "PytorchStreamWriter" in text or "file write failed" in text or "unexpected pos" in text:
         return "the weights could not be written to their end: the disk is full. Make room, then repeat the command."
+    if text.startswith("Symlink loop"):  # pathlib's, before Python 3.13
+        return f"{one_line(error).split(' from ')[-1]}: {FILE_SYSTEM[errno.ELOOP]}."
     return None
 
 
@@ -158,14 +163,32 @@ def nothing_left(folder: Path) -> Iterator[None]:
         raise
 
 
+# More entries than any set or model has. A few lines of aliases of aliases stand for billions.
+MOST_ENTRIES = 1_000_000
+
+
 class OneOfEach(yaml.SafeLoader):
     """YAML in which no key stands twice; of two, the plain loader takes the last without a word."""
+
+    def construct_document(self, node):
+        if written_out(node, {}) > MOST_ENTRIES:
+            raise yaml.MarkedYAMLError(problem=f"its aliases (*) stand for more than {MOST_ENTRIES:,} entries")
+        return super().construct_document(node)
 
     def construct_mapping(self, node, deep=False):
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if twice := [key for key in keys if keys.count(key) > 1 and key != "<<"]:
             raise yaml.MarkedYAMLError(problem=f"the key '{twice[0]}' stands twice", problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+def written_out(node: yaml.Node, counted: dict[yaml.Node, float]) -> float:
+    """How many entries a node of YAML has once its aliases are written out; no end of them where it holds itself."""
+    if node not in counted:
+        counted[node] = math.inf
+        parts = itertools.chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
+        counted[node] = 1 + sum(written_out(part, counted) for part in parts if isinstance(part, yaml.Node))
+    return counted[node]
 
 
 def read_yaml(path: Path):
@@ -175,6 +198,11 @@ def read_yaml(path: Path):
         return yaml.load(text, OneOfEach)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that does not exist
         raise InputError(f"{shown(path)} is not valid YAML: {one_line(error)}.") from error
+
+
+def clipped(text: str) -> str:
+    """At most 80 characters of a text that somebody gave."""
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def shown(path) -> str:

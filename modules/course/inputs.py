@@ -19,6 +19,9 @@ from .quiet import quiet
 OPTIMIZERS = ("auto", "sgd", "adam", "adamw", "adamax", "nadam", "radam", "rmsprop", "musgd")
 DEVICES = ("cpu", "mps", "npu", "xpu")
 
+# The modes of torch.compile.
+COMPILE = ("true", "false", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+
 CACHES = ("true", "false", "ram", "disk", "none")
 
 # Arguments of older and newer versions, which Ultralytics itself translates.
@@ -76,6 +79,8 @@ def check_settings(settings: dict, also: Iterable[str] = ()) -> None:
         raise InputError(one_line(error)) from None
     if str(settings.get("optimizer", "auto")).lower() not in OPTIMIZERS:
         raise InputError(f"optimizer={settings['optimizer']}: choose one of {', '.join(OPTIMIZERS)}.")
+    if str(settings.get("compile", False)).lower() not in COMPILE:
+        raise InputError(f"compile={settings['compile']}: write compile=True, or a mode: {', '.join(COMPILE[2:])}.")
     if not isinstance(settings.get("format") or "", str):
         raise InputError(f"format={settings['format']}: give the name of a format, as format=onnx.")
     check_bounds(settings)
@@ -200,6 +205,15 @@ def check_freeze(freeze, rows: list) -> None:
     if type(rows[1]).__name__ == "FeatureMap":
         last = max(i for i, row in enumerate(rows[:5]) if i == 0 or type(row).__name__ == "FeatureMap")
         print(f"freeze={freeze}: rows 0 to {last} are the backbone; row 0 holds all its weights.")
+
+
+def check_embed(embed, rows: list) -> None:
+    """Refuse rows without features: those that a model does not have, and its head."""
+    if embed is None:
+        return
+    wanted = embed if isinstance(embed, (list, tuple)) else [None]
+    if not wanted or not all(type(i) is int and 0 <= i < len(rows) - 1 for i in wanted):
+        raise InputError(f"embed={embed}: give a list of rows from 0 to {len(rows) - 2}, as embed=[{len(rows) - 2}].")
 
 
 def check_classes(classes, names: dict[int, str]) -> None:

@@ -91,14 +91,15 @@ def prepare(model=None, data=None, preset: str | None = None, overrides: dict | 
 
     What is said explicitly goes before what stands in the file `cfg=`, and that before the preset.
     """
-    asked = {"model": model and str(model), "data": data and str(data), "preset": preset, "overrides": overrides or {}}
+    named = {key: value if value is None else str(value) for key, value in {"model": model, "data": data}.items()}
+    asked = {**named, "preset": preset, "overrides": overrides or {}}
     try:
         chosen = choose_preset(preset)
     except ValueError as error:
         raise InputError(str(error)) from None
     check_settings(overrides or {})
     given = {**read_cfg((overrides or {}).get("cfg")), **(overrides or {})}
-    model = str(model or given.get("model") or DEFAULT_MODEL)
+    model = str(first_said(model, given.get("model"), DEFAULT_MODEL))
     settings = chosen.settings(**{"pretrained": model.endswith(".pt"), **given})
     check_device(settings.get("device"))
     settings["imgsz"] = check_imgsz(settings["imgsz"])
@@ -110,7 +111,7 @@ def prepare(model=None, data=None, preset: str | None = None, overrides: dict | 
     check_trainable(yolo, model)
     check_freeze(settings.get("freeze"), yolo.model.model)
     refuse_what_safe_load_cannot_read(yolo)
-    looked_at = look_at_data(data or given.get("data") or FIRE_YAML, yolo.task)
+    looked_at = look_at_data(first_said(data, given.get("data"), FIRE_YAML), yolo.task)
     check_classes(settings.get("classes"), looked_at.names)
     check_cache(settings, looked_at.yaml)
     say_what_is_taken_over(settings["pretrained"], yolo, looked_at)
@@ -126,6 +127,11 @@ def prepare(model=None, data=None, preset: str | None = None, overrides: dict | 
         val_every = val_every or 1
     settings = {key: value for key, value in settings.items() if key not in NOT_PASSED_ON}
     return Job(model, yolo, looked_at, chosen, parts, settings, parent, name, val_every, "patience" in given, asked)
+
+
+def first_said(*values):
+    """The first that is not None: what is empty or 0 was said, too, and is looked at."""
+    return next(value for value in values if value is not None)
 
 
 def read_cfg(path) -> dict:
@@ -190,6 +196,8 @@ def look_at_data(data, task: str) -> Data:
         warn(f"{problem}. This picture is left out.")
     if looked_at.problems:
         warn(f"{len(looked_at.problems)} of {sum(looked_at.listed.values())} pictures are left out.")
+    for remark in looked_at.remarks[:10]:
+        warn(f"{remark}.")
     if looked_at.repeated:
         warn(f"{looked_at.repeated} pictures are listed more than once, and are used once.")
     trained_on = {picture.resolve() for picture in looked_at.pictures["train"]}

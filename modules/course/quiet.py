@@ -114,10 +114,18 @@ def open_unchanged(path, mode="r", *args, **kwargs):
     return io.BytesIO(b"\xff\xd9")
 
 
+def note_nothing(prefix: str, path: Path, x: dict, version: str) -> None:
+    """In the place of Ultralytics' function that writes labels.cache; the version it adds is read afterwards."""
+    x["version"] = version
+
+
 @contextlib.contextmanager
 def nothing_fetched():
     """Replace what Ultralytics does unasked: it downloads a font, a model to try half precision with and Python
-    packages, and it rewrites pictures."""
+    packages, it rewrites pictures, and it notes in the set (labels.cache) what the labels say.
+
+    Older versions believe such a note although a label has changed, if only its file is as large as before.
+    """
     font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     with (
         mock.patch("ultralytics.data.utils.check_font", lambda *a, **k: font),
@@ -125,5 +133,7 @@ def nothing_fetched():
         mock.patch("ultralytics.engine.trainer.check_amp", amp_works),
         mock.patch("ultralytics.utils.checks.AUTOINSTALL", False),
         mock.patch("ultralytics.data.utils.open", open_unchanged, create=True),
+        mock.patch("ultralytics.data.dataset.load_dataset_cache_file", side_effect=FileNotFoundError),
+        mock.patch("ultralytics.data.dataset.save_dataset_cache_file", note_nothing),
     ):
         yield

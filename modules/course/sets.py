@@ -2,17 +2,22 @@
 
 import glob
 import os
+import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import ultralytics
 from PIL import Image
 from ultralytics.data.utils import IMG_FORMATS, check_det_dataset, img2label_paths, verify_image_label
 
-from .errors import InputError, one_line, plain, read_yaml, shown, warn
+from .errors import InputError, clipped, file_system, one_line, plain, read_yaml, shown, warn
 from .quiet import nothing_fetched, quiet
+
+# More than any set has; a head of this size still fits into a small memory.
+MOST_CLASSES = 100_000
 
 
 @dataclass
@@ -25,6 +30,7 @@ class Data:
     pictures: dict[str, list[Path]] = field(default_factory=dict)  # those that can be used,
     problems: list[str] = field(default_factory=list)  # why the others cannot,
     repeated: int = 0  # and how often a picture was listed once more
+    remarks: list[str] = field(default_factory=list)  # what is odd about labels that are used
 
 
 def check_data(data, task: str = "detect", parts: tuple[str, ...] = ("train", "val")) -> Data:
@@ -80,12 +86,12 @@ def check_names(facts: dict) -> str:
     names, nc = facts.get("names"), facts.get("nc")
     if names is None and nc is None:
         return "it has no 'names:'. List the classes, as names: {0: fire}"
-    if nc is not None and (isinstance(nc, bool) or not isinstance(nc, int) or nc < 1):
-        return f"'nc: {nc}' must be a number of classes, as nc: 1"
+    if nc is not None and (isinstance(nc, bool) or not isinstance(nc, int) or not 1 <= nc <= MOST_CLASSES):
+        return f"'nc: {clipped(str(nc))}' must be a number of classes, from 1 to {MOST_CLASSES:,}"
     if names is None:
         return ""
     if not isinstance(names, (dict, list)) or not names:
-        return f"'names: {names}' must list the classes, as names: {{0: fire}}"
+        return f"'names: {clipped(str(names))}' must list the classes, as names: {{0: fire}}"
     keys = list(names) if isinstance(names, dict) else list(range(len(names)))
     if [str(key) for key in sorted(keys, key=str)] != sorted(map(str, range(len(names)))):
         return (
@@ -93,13 +99,20 @@ def check_names(facts: dict) -> str:
             f"here and in the labels"
         )
     words = list(names.values()) if isinstance(names, dict) else names
-    if empty := [key for key, word in zip(keys, words) if word is None or isinstance(word, (dict, list))]:
-        return f"in 'names:' class {empty[0]} has no name"
     if read := [word for word in words if isinstance(word, bool)]:
         return f"YAML reads one of the 'names:' as {read[0]}, for yes, no, on and off mean that; put the word in quotes"
+    if empty := [key for key, word in zip(keys, words) if not is_name(word)]:
+        return f"in 'names:' class {empty[0]} has no name"
+    if twice := [word for word in words if words.count(word) > 1][:1]:
+        return f"in 'names:' several classes are called '{clipped(str(twice[0]))}'; give each a name of its own"
     if nc is not None and nc != len(names):
         return f"'nc: {nc}' and the {len(names)} 'names:' do not agree"
     return ""
+
+
+def is_name(word) -> bool:
+    """Whether YAML read this as a name: a text that is not empty, or a number."""
+    return bool(word.strip()) if isinstance(word, str) else isinstance(word, (int, float))
 
 
 def check_parts(facts: dict, parts: tuple[str, ...]) -> str:
@@ -113,11 +126,12 @@ def check_parts(facts: dict, parts: tuple[str, ...]) -> str:
         if not (
             isinstance(value, str) or (isinstance(value, list) and value and all(isinstance(v, str) for v in value))
         ):
-            return f"'{key}: {value}' must be a folder of pictures, or a list of folders, as {key}: {key}/images"
+            given = clipped(f"{key}: {value}")
+            return f"'{given}' must be a folder of pictures, or a list of folders, as {key}: {key}/images"
     if not isinstance(facts.get("path") or "", str):
-        return f"'path: {facts['path']}' must be a folder"
+        return f"'path: {clipped(str(facts['path']))}' must be a folder"
     if facts.get("channels", 3) != 3:
-        return f"'channels: {facts['channels']}': only pictures with 3 channels are supported here"
+        return f"'channels: {clipped(str(facts['channels']))}': only pictures with 3 channels are supported here"
     return ""
 
 
@@ -135,7 +149,8 @@ def check_task(facts: dict, task: str) -> str:
 
 def why_not_found(error: Exception, facts: dict) -> str:
     """What Ultralytics says of a set that it cannot use."""
-    message = one_line(error).split(" Note dataset download directory")[0].rstrip(". ")
+    message = (isinstance(error, OSError) and file_system(error)) or one_line(error)
+    message = message.split(" Note dataset download directory")[0].rstrip(". ")
     if facts.get("download") and "not found" in message:
         fetch = "from ultralytics.data.utils import check_det_dataset; check_det_dataset('NAME.yaml')"
         return f"{message}. Looking does not run its 'download:'. To fetch the pictures: python -c \"{fetch}\""
@@ -151,7 +166,9 @@ def look_at_part(looked_at: Data, data, part: str, found: dict, task: str) -> No
     looked_at.repeated += len(listed) - len(images)
     with quiet(), nothing_fetched(), ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PIL's, of large pictures
-        wrong = list(pool.map(lambda image: check_picture(image, found, task), images))
+        looks = list(pool.map(lambda image: look_at_picture(image, found, task), images))
+    wrong = [why for why, _ in looks]
+    looked_at.remarks += [remark for _, remark in looks if remark]
     looked_at.listed[part] = len(images)
     looked_at.pictures[part] = [image for image, why in zip(images, wrong) if not why]
     problems = [why for why in wrong if why]
@@ -161,6 +178,7 @@ def look_at_part(looked_at: Data, data, part: str, found: dict, task: str) -> No
             f"data={data}: none of the {len(images)} pictures of '{part}:' can be used; the first: {problems[0]}."
         )
     labels = [Path(p) for p in img2label_paths([str(image) for image in looked_at.pictures[part]])]
+    looked_at.remarks += shared_labels(looked_at.pictures[part], labels)
     if not any(label.is_file() and label.stat().st_size for label in labels):
         message = (
             f"data={data}: none of the {len(labels)} pictures of '{part}:' has a label. Ultralytics looks for that of "
@@ -169,6 +187,16 @@ def look_at_part(looked_at: Data, data, part: str, found: dict, task: str) -> No
         if part == "train":
             raise InputError(f"{message}; without labels there is nothing to learn.")
         warn(f"{message}; all scores will be 0.")
+
+
+def shared_labels(images: list[Path], labels: list[Path]) -> list[str]:
+    """A line for each label file that two pictures share, as those of a.jpg and a.png."""
+    first, remarks = {}, []
+    for image, label in zip(images, labels):
+        other = first.setdefault(label, image)
+        if other is not image and label.is_file():
+            remarks.append(f"{shown(other)} and {image.name} both take their boxes from {shown(label)}")
+    return remarks
 
 
 def list_pictures(source) -> list[Path]:
@@ -196,9 +224,30 @@ def each_once(images: list[Path]) -> list[Path]:
     return list(found.values())
 
 
-def check_picture(image: Path, data: dict, task: str) -> str:
-    """Why Ultralytics will leave this picture out, with the file and the line; empty if it will not."""
-    label = img2label_paths([str(image)])[0]
+def look_at_picture(image: Path, data: dict, task: str) -> tuple[str, str]:
+    """Why this picture is left out, with the file and the line, and what is odd about its label; both mostly empty."""
+    if why := check_picture(image):
+        return why, ""
+    label = Path(img2label_paths([str(image)])[0])
+    points, dims = data.get("kpt_shape") or (0, 0)
+    job = (str(image), str(label), "", task == "pose", len(data["names"]), points, dims)
+    try:
+        verdict = verify_image_label((*job, False))
+    except ValueError:  # 8.3.0 does not yet ask for single_cls
+        verdict = verify_image_label(job)
+    _, boxes, _, outlines, *_, said = verdict
+    if boxes is None:
+        return why_left_out(image, label, data, said), ""
+    if outlines and (why := check_mixture(label)):
+        return why, ""
+    if task in {"segment", "obb"} and len(boxes) and not outlines:
+        needed = f"a model of the task '{task}' needs outlines: class x1 y1 x2 y2 x3 y3 ..."
+        return f"{shown(label)}: it has boxes, and {needed}", ""
+    return "", remark(label, boxes, said)
+
+
+def check_picture(image: Path) -> str:
+    """Why this file cannot be used as a picture, or nothing."""
     readable = str(image).encode("utf-8", "backslashreplace").decode()
     if readable != str(image):  # bytes of a name that are no UTF-8 stand as lone surrogates
         return f"{readable}: its name is not in UTF-8; rename it"
@@ -206,7 +255,8 @@ def check_picture(image: Path, data: dict, task: str) -> str:
         return f"{readable!r}: its name holds a line break; rename it"
     if not image.exists():
         return f"{shown(image)}: there is no such file"
-    points, dims = data.get("kpt_shape") or (0, 0)
+    if not image.is_file():  # a pipe would be waited for
+        return f"{shown(image)}: this is no file that can be read"
     try:
         with Image.open(image) as opened:
             opened.verify()
@@ -214,25 +264,43 @@ def check_picture(image: Path, data: dict, task: str) -> str:
         return f"{shown(image)}: it has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller"
     except Exception:  # PIL raises whatever its plug-ins do
         return f"{shown(image)}: this is no picture, or a damaged one"
-    job = (str(image), label, "", task == "pose", len(data["names"]), points, dims)
-    try:
-        verdict = verify_image_label((*job, False))
-    except ValueError:  # 8.3.0 does not yet ask for single_cls
-        verdict = verify_image_label(job)
-    if verdict[0] is None:
-        return why_left_out(image, Path(label), data, verdict[-1])
-    if task in {"segment", "obb"} and len(verdict[1]) and not verdict[3]:
-        return f"{shown(label)}: it has boxes, and a model of the task '{task}' needs outlines: class x1 y1 x2 y2 x3 y3 ..."
+    return ""
+
+
+def remark(label: Path, boxes: np.ndarray, said: str) -> str:
+    """What is odd about a label that Ultralytics takes, or nothing."""
+    if flat := int((boxes[:, 3:5].min(1) == 0).sum()) if len(boxes) else 0:
+        return f"{shown(label)}: {flat} of {len(boxes)} boxes have no width or no height, and cannot be found"
+    if removed := re.search(r"(\d+) duplicate labels removed", said):
+        return f"{shown(label)}: {removed[1]} rows stand there once more, and are used once"
+    return ""
+
+
+def check_mixture(label: Path) -> str:
+    """What is wrong with a label file that has boxes beside outlines: older versions take a box for two corners."""
+    lengths = [len(line.split()) for line in read_lines(label)]
+    if 5 in lengths and max(lengths) > 6:
+        return f"{shown(label)}, line {lengths.index(5) + 1}: this is a box, and other rows are outlines. Give outlines alone"
     return ""
 
 
 def why_left_out(image: Path, label: Path, data: dict, said: str) -> str:
     """The row of the label file that is wrong, else what Ultralytics said."""
-    if label.is_file():
-        for number, line in enumerate(label.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-            if line.strip() and (why := check_row(line.split(), data["names"])):
-                return f"{shown(label)}, line {number}: {why}"
+    for number, line in enumerate(read_lines(label), 1):
+        if line.strip() and (why := check_row(line.split(), data["names"])):
+            return f"{shown(label)}, line {number}: {why}"
+        if "reshape" in said and len(line.split()) > 6 and len(line.split()) % 2 == 0:
+            return (
+                f"{shown(label)}, line {number}: an outline needs pairs of numbers after its class: x1 y1 x2 y2 x3 y3"
+            )
+    if not data.get("kpt_shape") and (why := check_mixture(label)):
+        return why
     return f"{shown(image)}: {one_line(said).split('ignoring corrupt image/label: ')[-1]}"
+
+
+def read_lines(label: Path) -> list[str]:
+    """The rows of a label file; none where there is no such file."""
+    return label.read_text(encoding="utf-8-sig", errors="replace").splitlines() if label.is_file() else []
 
 
 def check_row(words: list[str], names: dict) -> str:
@@ -240,7 +308,7 @@ def check_row(words: list[str], names: dict) -> str:
     try:
         cls, *box = (float(w) for w in words)
     except ValueError:
-        return f"'{' '.join(words)}' is not all numbers"
+        return f"'{clipped(' '.join(words))}' is not all numbers"
     if cls not in range(len(names)):
         known = ", ".join(f"{i} ({name})" for i, name in list(names.items())[:5])
         return f"class {cls:g} does not exist; known are {known}"
