@@ -1,43 +1,79 @@
-"""Run lessons as Colab does, as far as a machine without Colab can: `python tools/colab.py 00 05` (no number: all).
+"""Run lessons and exercises as Colab does, as far as a machine without Colab can: `make test-colab`.
 
-A Python of its own holds what Colab ships (torch, ipykernel 6.17, ipywidgets 7.7) and a package google.colab. Each lesson
-then runs from top to bottom under the smoke preset. Its set-up cell clones this checkout, as last committed, in place of
-the public address. What the imitation lacks: Colab's GPU, its browser, and its Python if this one is another.
+python tools/colab.py                  each Python of KINDS: 3.12 runs everything, 3.13 the lessons with sliders
+python tools/colab.py 00 05            these lessons and their exercises, on each Python
+python tools/colab.py --python 3.13    this Python alone
+
+A Python of its own holds torch, the Jupyter packages of KINDS and a package google.colab. Each notebook then runs from top
+to bottom under the smoke preset, in a fresh /content: its set-up cell clones this checkout, as last committed, in place of
+the public address. A student's notebook runs untouched, where every check says what is missing, and solved, where each says
+"right". What the imitation lacks: Colab's GPU, its browser, and all else that Colab has installed.
 """
 
+import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)
 
 from tools import lessons  # noqa: E402
+from tools.exercises import SOLUTIONS, STUDENTS  # noqa: E402
+from tools.fold import Problem  # noqa: E402
 
 CONTENT = Path("/content")
-SHIPPED = ["ipykernel==6.17.1", "ipywidgets==7.7.1", "ipython<8", "jupyter-client<8"]
-SHIPPED += ["torch", "torchvision", "numpy", "matplotlib", "pip", "setuptools"]
+# What Jupyter is in each Python: first as Colab ships it, then with the next ipywidgets.
+KINDS = {
+    "3.12": ["ipykernel==6.17.1", "ipywidgets==7.7.1", "ipython<8", "jupyter-client<8"],
+    "3.13": ["ipykernel", "ipywidgets==8.*"],
+}
+EVERYTHING = "3.12"
+SHIPPED = ["torch", "torchvision", "numpy", "matplotlib", "pip", "setuptools"]
 KEPT = ("ipykernel", "ipywidgets", "ipython", "jupyter-client", "torch", "torchvision", "numpy")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+MOVE_SLIDERS = """\
+import gc
+from modules.course.explorer import Explorer
+
+for explorer in [thing for thing in gc.get_objects() if isinstance(thing, Explorer)]:
+    before, slider = explorer.png, next(iter(explorer.sliders.values()))
+    slider.value = slider.min if slider.value == slider.max else slider.max
+    assert explorer.image.value == explorer.png != before, f"{slider.description} moves, the picture stays"
+"""
 
 
 def uv(*words: object) -> str:
-    return subprocess.run(
-        [sys.executable, "-m", "uv", *map(str, words)], check=True, text=True, capture_output=True
-    ).stdout
+    """What uv prints. It looks for Pythons also among those of pyenv that are not switched on."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    path = os.pathsep.join([*map(str, sorted(pyenv.glob("versions/*/bin"))), os.environ["PATH"]])
+    command = [sys.executable, "-m", "uv", *map(str, words)]
+    return subprocess.run(command, check=True, text=True, capture_output=True, env=os.environ | {"PATH": path}).stdout
 
 
-def make_python(folder: Path) -> Path:
+def find_python(version: str) -> str | None:
+    """A Python of this version on this machine, or None."""
+    try:
+        return uv("python", "find", "--system", "--no-python-downloads", version).strip()
+    except subprocess.CalledProcessError:
+        return None
+
+
+def make_python(folder: Path, version: str) -> Path:
     """A Python with what Colab ships, in which google.colab is imported from the start."""
-    uv("venv", "-q", "--python", sys.executable, folder)
+    uv("venv", "-q", "--python", find_python(version), folder)
     python = folder / "bin" / "python"
-    uv("pip", "install", "-q", "--python", python, *SHIPPED)
+    uv("pip", "install", "-q", "--python", python, *KINDS[version], *SHIPPED)
     site = next(folder.glob("lib/python3*/site-packages"))
     (site / "google" / "colab").mkdir(parents=True)
     (site / "google" / "colab" / "__init__.py").touch()
@@ -50,23 +86,104 @@ def versions(python: Path) -> dict[str, str]:
     return {package["name"]: package["version"] for package in listed if package["name"] in KEPT}
 
 
-def run(path: Path, folder: Path, env: dict) -> None:
-    """Run a lesson whose set-up cell is there twice: neither time may pip find that packages do not fit."""
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells.insert(2, nbformat.from_dict(notebook.cells[1]))
+def with_explorer() -> list[str]:
+    """The numbers of the lessons with sliders."""
+    return [path.stem[:2] for path in lessons.lessons() if "Explorer(" in path.read_text(encoding="utf-8")]
+
+
+def notebooks(numbers: list[str]) -> list[Path]:
+    """Lessons, students' notebooks and solved ones with these numbers; no number means all."""
+    every = [*lessons.lessons(), *sorted(STUDENTS.glob("[0-9]*.ipynb")), *sorted(SOLUTIONS.glob("[0-9]*.ipynb"))]
+    known = {path.stem[:2] for path in every}
+    if unknown := sorted(set(numbers) - known):
+        raise Problem(f"no notebook {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return [path for path in every if not numbers or path.stem[:2] in numbers]
+
+
+def make_kernel(python: Path, folder: Path) -> None:
+    """A kernel named colab that runs `python`."""
     kernel = folder / "share" / "kernels" / "colab"
-    kernel.mkdir(parents=True, exist_ok=True)
-    words = [str(folder / "python" / "bin" / "python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.mkdir(parents=True)
+    words = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (kernel / "kernel.json").write_text(json.dumps({"argv": words, "display_name": "colab", "language": "python"}))
-    client = NotebookClient(notebook, timeout=600, kernel_name="colab", resources={"metadata": {"path": str(CONTENT)}})
-    client.execute(env=env)
-    for cell in notebook.cells[1:3]:
-        said = "".join(output.get("text", "") for output in cell.outputs)
-        assert "ERROR" not in said, f"{path.name}: the set-up cell says {said}"
-    print(f"{path.name}: ran from top to bottom", flush=True)
+    os.environ["JUPYTER_PATH"] = str(folder / "share")
 
 
-def main(names: list[str]) -> None:
+def environment(folder: Path) -> dict[str, str]:
+    """The kernel's: no module of this checkout in sight, and its clone in place of the public address."""
+    env = os.environ | lessons.kernel_environment("smoke", folder / "settings")
+    env |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{ROOT}.insteadOf"}
+    env |= {"GIT_CONFIG_VALUE_0": f"https://github.com/{lessons.address()}"}
+    return env | {"PYTHONPATH": "", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+
+
+def run(path: Path, env: dict[str, str]) -> None:
+    """Run a notebook in a fresh /content.
+
+    Raises:
+        Problem: a cell failed, the notebook does not say what it should, or a slider moves nothing.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(2, nbformat.from_dict(notebook.cells[1]))  # running the set-up cell twice is nothing special
+    notebook.cells.append(nbformat.v4.new_code_cell(MOVE_SLIDERS))
+    client = NotebookClient(notebook, timeout=900, kernel_name="colab", resources={"metadata": {"path": str(CONTENT)}})
+    try:
+        client.execute(env=env)
+    except (CellControlSignal, DeadKernelError) as error:
+        raise Problem(str(error)) from error
+    finally:
+        shutil.rmtree(CONTENT / "course", ignore_errors=True)
+    look(notebook, "right" if path.parent == SOLUTIONS else "not yet")
+
+
+def look(notebook: nbformat.NotebookNode, verdict: str) -> None:
+    """Look for what a notebook shows without stopping: packages that do not fit, a widget that fails, a wrong verdict."""
+    for number, cell in enumerate(notebook.cells):
+        outputs = cell.get("outputs", [])
+        said = "".join(output.get("text", "") for output in outputs)
+        tags = cell.metadata.get("tags", [])
+        if "setup" in tags and "ERROR" in said:
+            raise Problem(f"the set-up cell says {said}")
+        if any(output.output_type == "error" for output in outputs) and "raises-exception" not in tags:
+            raise Problem(f"cell {number} shows an error:\n{cell.source}\n{outputs}")
+        if "Explorer(" in cell.source and not any(WIDGET in output.get("data", {}) for output in outputs):
+            raise Problem(f"cell {number} shows no sliders:\n{cell.source}")
+        if cell.metadata.get("nbgrader", {}).get("grade") and verdict not in said:
+            raise Problem(f"cell {number} does not say {verdict!r}:\n{cell.source}\n{said}")
+
+
+def imitate(version: str, numbers: list[str]) -> list[str]:
+    """Run notebooks on one Python. Returns the names of those that failed."""
+    failed = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        python = make_python(folder / "python", version)
+        make_kernel(python, folder)
+        before, env = versions(python), environment(folder)
+        print(f"Python {version}:", ", ".join(" ".join(package) for package in before.items()), flush=True)
+        for path in notebooks(numbers):
+            title, started = f"{version} {path.relative_to(ROOT / 'notebooks').as_posix()}", time.perf_counter()
+            try:
+                run(path, env)
+                print(f"{title}: ran from top to bottom, {time.perf_counter() - started:.0f} s", flush=True)
+            except Problem as problem:
+                print(f"{title}: FAILED\n{problem}", flush=True)
+                failed.append(title)
+        after = versions(python)
+    if before != after:
+        failed.append(f"{version}: the set-up cell changed what Colab ships: {before} became {after}")
+    return failed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebooks", nargs="*", help="numbers of lessons, such as 00 or A1")
+    parser.add_argument("--python", choices=KINDS, help="run on this Python only")
+    given = parser.parse_args()
+    chosen = [given.python] if given.python else list(KINDS)
+    missing = [version for version in chosen if not find_python(version)]
+    if missing == chosen:
+        sys.exit(f"This needs Python {' or '.join(missing)}; uv finds none. Install one, then try again.")
     if (CONTENT / "course").exists():
         sys.exit(f"{CONTENT}/course is there already: this would be overwritten. Move it away first.")
     try:
@@ -75,24 +192,13 @@ def main(names: list[str]) -> None:
         sys.exit(
             "Colab works in /content. Make that folder and let yourself write to it: sudo install -d -o $USER /content"
         )
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        python = make_python(folder / "python")
-        before = versions(python)
-        env = os.environ | lessons.kernel_environment("smoke", folder / "settings")
-        env |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{ROOT}.insteadOf"}
-        env |= {"GIT_CONFIG_VALUE_0": f"https://github.com/{lessons.address()}"}
-        env |= {"PYTHONPATH": "", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-        os.environ["JUPYTER_PATH"] = str(folder / "share")
-        try:
-            for path in lessons.lessons(names):
-                run(path, folder, env)
-        finally:
-            shutil.rmtree(CONTENT / "course", ignore_errors=True)
-        after = versions(python)
-    assert before == after, f"the set-up cell changed what Colab ships: {before} became {after}"
-    print("Colab's own packages are as they were:", ", ".join(f"{name} {version}" for name, version in after.items()))
+    failed = []
+    for version in [version for version in chosen if version not in missing]:
+        failed += imitate(version, given.notebooks or ([] if version == EVERYTHING else with_explorer()))
+    if missing:
+        print(f"Not run, since uv finds no such Python here: {', '.join(missing)}")
+    sys.exit("\n".join(["Failed:", *failed]) if failed else None)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
