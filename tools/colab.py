@@ -110,11 +110,18 @@ def make_kernel(python: Path, folder: Path) -> None:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The kernel's: no module of this checkout in sight, and its clone in place of the public address."""
+    """The kernel's: no module of this checkout in sight, its clone in place of the public address, pip without settings.
+
+    Settings of this machine may cap torch, which uv does not read: the set-up cell would then replace what uv installed.
+    """
     env = os.environ | lessons.kernel_environment("smoke", folder / "settings")
     env |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{ROOT}.insteadOf"}
     env |= {"GIT_CONFIG_VALUE_0": f"https://github.com/{lessons.address()}"}
-    return env | {"PYTHONPATH": "", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    return env | {
+        "PYTHONPATH": "",
+        "PIP_CONFIG_FILE": os.devnull,
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
 
 
 def run(path: Path, env: dict[str, str]) -> None:

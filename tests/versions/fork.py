@@ -1,6 +1,7 @@
 """A fork of the installed Ultralytics: `fork.py STEP FOLDER`, with STEP one of STEPS.
 
-`trains` carries four modules into the fork, trains there, and loads the checkpoint where this repository cannot be seen.
+`trains` carries four modules into the fork, trains each there, and loads the checkpoints where this repository cannot be
+seen.
 `places` puts the one line where articles and people put it, and says what happens there.
 `inside` imports the course within such a fork.
 `workers` starts two processes with the script that Ultralytics writes for several GPUs.
@@ -26,8 +27,14 @@ from modules.course.fire import fire_pictures  # noqa: E402
 from modules.course.vendor import PACKAGE, vendor  # noqa: E402
 
 INSTALLED = Path(ultralytics.__file__).parent
-CLASSES = ["EMO_1M", "repvit_m0_9", "revcol_tiny", "C2f_iRMB"]
-MODELS = ["yolo11n-EMO.yaml", "yolo11n-RepViT.yaml", "yolo11n-RevColV1.yaml", "yolov10n-C2f_iRMB.yaml"]
+# class: a model with it
+CARRIED = {
+    "EMO_1M": "yolo11n-EMO.yaml",
+    "repvit_m0_9": "yolo11n-RepViT.yaml",
+    "revcol_tiny": "yolo11n-RevColV1.yaml",
+    "C2f_iRMB": "yolov10n-C2f_iRMB.yaml",
+}
+FILES = {"emo", "repvit", "revcol", "c2f_irmb"}
 BUILD = "from ultralytics import YOLO; print('built', type(YOLO('yolo11n-EMO.yaml').model.model[0]).__module__)"
 TOO_EARLY = "Put the line at the end of ultralytics/__init__.py."
 
@@ -60,40 +67,53 @@ def printed(run: subprocess.CompletedProcess) -> str:
     return run.stdout
 
 
-def trains(folder: Path) -> None:
-    fork = make_fork(folder / "fork", CLASSES)
+def few_pictures(folder: Path) -> Path:
+    """Four pictures of the fire set with their labels; returns the data YAML."""
     for part in ("images", "labels"):
-        (folder / "set" / part).mkdir(parents=True)
+        (folder / part).mkdir(parents=True)
     for picture in fire_pictures("train", kind="campfire")[:4]:
-        shutil.copy(picture, folder / "set" / "images")
-        shutil.copy(picture.parents[1] / "labels" / f"{picture.stem}.txt", folder / "set" / "labels")
-    data = folder / "set.yaml"
-    data.write_text(f"path: {folder / 'set'}\ntrain: images\nval: images\nnames: [fire]\n")
-    counted = "print('parameters', *[sum(p.numel() for p in YOLO(name).model.parameters()) for name in names])"
-    names = f"names = {MODELS}"
+        shutil.copy(picture, folder / "images")
+        shutil.copy(picture.parents[1] / "labels" / f"{picture.stem}.txt", folder / "labels")
+    data = folder / "data.yaml"
+    data.write_text(f"path: {folder}\ntrain: images\nval: images\nnames: [fire]\n")
+    return data
+
+
+def trains(folder: Path) -> None:
+    fork, data, runs = make_fork(folder / "fork", list(CARRIED)), few_pictures(folder / "set"), folder / "runs"
+    models = [*CARRIED.values()]
     there = printed(
         run_in(
             fork,
             f"""
-            from ultralytics import YOLO
             import ultralytics
+            from ultralytics import YOLO
             assert ultralytics.__file__.startswith({str(fork)!r})
-            {names}
-            {counted}
-            YOLO("yolo11n-EMO.yaml").train(
-                data={str(data)!r}, epochs=1, imgsz=64, batch=4, workers=0, plots=False, device="cpu",
-                project={str(folder / "runs")!r}, name="r", verbose=False)
+            for name in {models}:
+                yolo = YOLO(name)
+                print("parameters", name, sum(p.numel() for p in yolo.model.parameters()))
+                yolo.train(
+                    data={str(data)!r}, epochs=1, imgsz=64, batch=4, workers=0, plots=False, device="cpu",
+                    project={str(runs)!r}, name=name, verbose=False)
             """,
         )
     )
-    from ultralytics import YOLO
-
-    here = "parameters " + " ".join(str(sum(p.numel() for p in YOLO(name).model.parameters())) for name in MODELS)
-    assert here in there, f"here {here}, there {there[-300:]}"
-    weights = folder / "runs" / "r" / "weights" / "last.pt"
-    load = f"from ultralytics import YOLO\nprint(type(YOLO({str(weights)!r}).model.model[0]).__module__)"
-    assert f"ultralytics.{PACKAGE}.emo" in printed(run_in(fork, load))
-    print(f"{len(MODELS)} models built, one trained, its checkpoint loaded, none of it sees the course")
+    for name in models:
+        here = f"parameters {name} {sum(p.numel() for p in ultralytics.YOLO(name).model.parameters())}\n"
+        assert here in there, f"here {here}, there {there[-300:]}"
+    weights = [str(runs / name / "weights" / "last.pt") for name in models]
+    loaded = printed(
+        run_in(
+            fork,
+            f"""
+            from ultralytics import YOLO
+            for path in {weights}:
+                print("from", *sorted({{type(m).__module__ for m in YOLO(path).model.modules()}}))
+            """,
+        )
+    )
+    assert all(f"ultralytics.{PACKAGE}.{name}" in loaded.split() for name in FILES), loaded
+    print(f"{len(models)} models built, trained and their checkpoints loaded; none of it sees the course")
 
 
 def at_end(text: str, line: str) -> str:
