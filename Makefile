@@ -31,7 +31,7 @@ test-fast: $(READY) ## a minute of tests: the form of lessons, the house, the qu
 	$(RUN) -m pytest -n 2 tests/test_fold.py tests/test_house.py tests/test_lessons.py tests/test_explorer.py tests/test_contract.py \
 		-k "not (builds or trains or learns or pickles or alone or compiles or onnx or precision or broken or good)"
 
-test-colab: $(READY) ## all lessons as on Colab: its ipykernel and ipywidgets, a fresh clone (needs a writable /content)
+test-colab: $(READY) ## lessons and exercises as on Colab, with Python 3.12 and 3.13 (long; needs a writable /content)
 	$(RUN) tools/colab.py
 
 test-browser: $(READY) ## an explorer in a real browser (needs Chromium)

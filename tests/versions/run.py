@@ -2,6 +2,8 @@
 
 python tests/versions/run.py            all VERSIONS
 python tests/versions/run.py 8.3.0      some
+
+8.3.0 needs Python 3.12 or older: NumPy 1 has no wheel for a newer one.
 """
 
 import os
@@ -39,7 +41,12 @@ def environment(version: str) -> Path:
 
 def try_version(version: str) -> bool:
     """Run all STEPS, and say whether they passed."""
-    python, folder = environment(version), Path(tempfile.mkdtemp(prefix="course-"))
+    print(f"\n== Ultralytics {version}", flush=True)
+    try:
+        python = environment(version)
+    except subprocess.CalledProcessError:  # pip and uv have said why
+        return False
+    folder = Path(tempfile.mkdtemp(prefix="course-"))
     env = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -48,7 +55,6 @@ def try_version(version: str) -> bool:
         "TQDM_DISABLE": "1",
     }
     shown = "import torch, ultralytics, numpy as n; print(ultralytics.__version__, 'torch', torch.__version__, 'numpy', n.__version__)"
-    print(f"\n== Ultralytics {version}", flush=True)
     subprocess.run([python, "-c", shown], env=env)
     try:
         for script, step in STEPS:
