@@ -14,8 +14,18 @@ from typing import NamedTuple
 
 import ultralytics
 from torch import nn
-from ultralytics.nn import tasks
-from ultralytics.utils.ops import make_divisible
+
+try:
+    from ultralytics.nn import tasks
+    from ultralytics.nn.tasks import parse_model  # noqa: F401
+    from ultralytics.utils.ops import make_divisible
+except ImportError as error:  # a fork imports this file from within Ultralytics, perhaps too early
+    if "partially initialized" not in str(error):
+        raise
+    raise ImportError(
+        "register() stands too early here: Ultralytics is only half imported. Put the line at the end of "
+        "ultralytics/__init__.py."
+    ) from None
 
 
 class ModelError(ValueError):
@@ -68,11 +78,23 @@ def check_class(cls: type) -> None:
 
 
 def same_text(one: type, other: type) -> bool:
-    """Whether two classes have the same source, as those of a package and of its copy in a fork."""
+    """Whether two classes and all that they use have the same source, as those of a package and of its copy in a fork."""
     try:
-        return inspect.getsource(one) == inspect.getsource(other)
+        return used_text(one, {}) == used_text(other, {})
     except (OSError, TypeError):
         return False
+
+
+def used_text(thing: Callable, found: dict[str, str]) -> dict[str, str]:
+    """The source of a class or function, and of all that it uses from its own package, by name."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(thing))).body[0]
+    tree.decorator_list.clear()
+    found[thing.__name__], names = ast.unparse(tree), {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    for used in map(vars(inspect.getmodule(thing)).get, sorted(names - found.keys())):
+        homes = {str(getattr(value, "__module__", "")).rpartition(".")[0] for value in (thing, used)}
+        if callable(used) and len(homes) == 1 and "" not in homes:
+            used_text(used, found)
+    return found
 
 
 def register(cls: type, repeats: bool = False, takes: str | None = None, scaled: bool = True) -> type:

@@ -1,5 +1,6 @@
 """The bridge to Ultralytics: each patch, registration, expansion, names, errors."""
 
+import importlib
 import subprocess
 import sys
 from copy import deepcopy
@@ -148,6 +149,26 @@ def test_names_that_are_taken(table):
         register(type("TinyNet", (nn.Module,), {"__module__": "somewhere"}))
     again = type("TinyNet", (nn.Module,), {"__module__": "__main__"})
     assert register(again) is tasks.TinyNet is again  # a notebook's cell that ran again
+
+
+def test_a_copy_is_welcome_until_something_that_it_uses_differs(table, tmp_path, monkeypatch):
+    """As a course's class and the one that was copied into a fork, whose helper was changed there."""
+    files = {
+        "parts": "def factor():\n    return 2\n\n\ndef unused():\n    return 1\n",
+        "doubler": "from torch import nn\n\nfrom .parts import factor\n\n\n"
+        "class Doubler(nn.Module):\n    def forward(self, x):\n        return factor() * x\n",
+    }
+    changes = {"first": ("", ""), "copy": ("return 1", "return 9"), "changed": ("return 2", "return 3")}
+    for package, (old, new) in changes.items():
+        (tmp_path / f"{package}_package").mkdir()
+        for file, text in files.items():
+            (tmp_path / f"{package}_package" / f"{file}.py").write_text(text.replace(old, new) if old else text)
+    monkeypatch.syspath_prepend(tmp_path)
+    first, copy, changed = (importlib.import_module(f"{package}_package.doubler").Doubler for package in changes)
+    register(first)
+    assert register(copy) is tasks.Doubler is copy
+    with pytest.raises(ValueError, match="Doubler is taken by copy_package.doubler"):
+        register(changed)
     assert register(TinyNet) is tasks.TinyNet is TinyNet
 
 

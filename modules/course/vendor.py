@@ -22,16 +22,7 @@ INIT = '''\
 from pathlib import Path
 
 {imports}
-
-try:
-    from .registry import MODEL_FOLDERS, register
-except ImportError as error:
-    if "partially initialized" not in str(error):
-        raise
-    raise ImportError(
-        "register() stands too early here: Ultralytics is only half imported. Put the line at the end of "
-        "ultralytics/__init__.py."
-    ) from None
+from .registry import MODEL_FOLDERS, register
 
 MODEL_FOLDERS.append(Path(__file__).parent / "cfg")
 

@@ -150,6 +150,22 @@ def places(folder: Path) -> None:
         last = (run.stderr.strip().splitlines() or [""])[-1]
         print(f"{place:<34}{'works' if run.returncode == 0 else last}", flush=True)
         assert (run.returncode == 0) == works and (works or last.endswith(TOO_EARLY)), run.stderr[-1500:]
+    by_hand(fork)
+
+
+def by_hand(fork: Path) -> None:
+    """Two files copied, two lines at the start of ultralytics/__init__.py: the registry itself says where they must stand."""
+    init = fork / "ultralytics" / "__init__.py"
+    (fork / "ultralytics" / PACKAGE / "__init__.py").write_text("")
+    lines = f"from ultralytics.{PACKAGE} import emo, registry\nregistry.register(emo.EMO_1M)\n"
+    text = init.read_text(encoding="utf-8")
+    init.write_text(lines + text, encoding="utf-8")
+    last = run_in(fork, BUILD).stderr.strip().splitlines()[-1]
+    print(f"{'by hand, at the start':<34}{last}", flush=True)
+    assert last.endswith(TOO_EARLY), last
+    init.write_text(text + lines, encoding="utf-8")
+    code = BUILD.replace("yolo11n-EMO.yaml", f"ultralytics/{PACKAGE}/cfg/yolo11n-EMO.yaml")
+    assert f"built ultralytics.{PACKAGE}.emo" in printed(run_in(fork, code))
 
 
 def inside(folder: Path) -> None:
