@@ -180,6 +180,14 @@ class ReversibleLevel(torch.autograd.Function):
             return torch.func.functional_call(ctx.level, named, (below, above, mask, value))
 
     @staticmethod
+    def undo(ctx, out, old, alpha):
+        """The level's map of the column before, which takes the place of the new one in the state."""
+        if not ctx.begins:
+            old = (ctx.state[ctx.i] - out.detach()) / alpha
+        ctx.state[ctx.i] = None if ctx.begins else old
+        return old
+
+    @staticmethod
     @once_differentiable
     def backward(ctx, grad):
         i, state, begins = ctx.i, ctx.state, ctx.begins
@@ -193,9 +201,7 @@ class ReversibleLevel(torch.autograd.Function):
         needs = [*ctx.needs_input_grad[5:7], *ctx.needs_input_grad[9:]]
         inputs = [t if t is None else t.detach().requires_grad_(n) for t, n in zip([below, above, *weights], needs)]
         out = ReversibleLevel.recompute(ctx, mask, *inputs)
-        if not begins:
-            old = (state[i] - out.detach()) / alpha
-        state[i] = None if begins else old
+        old = ReversibleLevel.undo(ctx, out, old, alpha)
 
         grad_old = grad * alpha if ctx.needs_input_grad[7] else None
         grad_alpha = (grad * old).sum((0, 2, 3), keepdim=True) if ctx.needs_input_grad[8] else None

@@ -60,13 +60,13 @@ def build_registered(stock: Callable) -> Callable:
     return parse_model
 
 
-# Where bare names are looked for, besides the folder the user stands in. A package appends its own.
-MODEL_FOLDERS: list[Path] = vars(tasks).setdefault("_model_folders_by_hand", [])
-
-
 def family(name: str) -> str:
     """`yolo11n-EMO.yaml` -> `yolo11-EMO.yaml`: the file that holds all scales."""
     return re.sub(r"^(yolo(?:e-)?v?\d+)[nslmx]", r"\1", name)
+
+
+# Where bare names are looked for, besides the folder the user stands in. A package appends its own.
+MODEL_FOLDERS: list[Path] = vars(tasks).setdefault("_model_folders_by_hand", [])
 
 
 def find_yaml(path: Path) -> Path | None:
@@ -134,10 +134,8 @@ def load_course_yaml(stock: Callable) -> Callable:
 def outermost_fusable(module: nn.Module) -> Iterator[nn.Module]:
     """The registered modules that have a `fuse()`, without those inside another one."""
     for child in module.children():
-        if is_registered(child) and hasattr(child, "fuse"):
-            yield child
-        else:
-            yield from outermost_fusable(child)
+        fusable = is_registered(child) and hasattr(child, "fuse")
+        yield from [child] if fusable else outermost_fusable(child)
 
 
 def fuse_registered(stock: Callable) -> Callable:
@@ -164,19 +162,19 @@ def registered_fused(stock: Callable) -> Callable:
     return is_fused
 
 
+def norms_of_registered(model: nn.Module) -> list[nn.BatchNorm2d]:
+    """The batch norms inside registered modules."""
+    parts = [part for module in model.modules() if is_registered(module) for part in module.modules()]
+    return [part for part in parts if isinstance(part, nn.BatchNorm2d)]
+
+
 def keep_eps(stock: Callable) -> Callable:
     """initialize_weights that leaves the batch norms of registered modules their eps."""
 
     def initialize_weights(model):
-        norms = [
-            (norm, norm.eps)
-            for module in model.modules()
-            if is_registered(module)
-            for norm in module.modules()
-            if isinstance(norm, nn.BatchNorm2d)
-        ]
+        kept = [(norm, norm.eps) for norm in norms_of_registered(model)]
         stock(model)
-        for norm, eps in norms:
+        for norm, eps in kept:
             norm.eps = eps
 
     return initialize_weights

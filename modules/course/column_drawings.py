@@ -13,8 +13,9 @@ def arrow(ax, start, end, colour="black", room=13) -> None:
     ax.annotate("", end, start, arrowprops=look)
 
 
-def draw_step(axes) -> None:
+def draw_step() -> None:
     """Two streams a and b: forwards F, then G is added; backwards G, then F is subtracted."""
+    fig, axes = plt.subplots(1, 2, figsize=(10, 2.2))
     for ax, title, sign, functions in zip(axes, ("forwards", "backwards"), "+−", ("FG", "GF")):
         names = [("a", "a'"), ("b", "b'")]
         for y, (old, new) in zip((1, 0), names):
@@ -93,3 +94,14 @@ def draw_errors(curves: dict) -> None:
     ax.axhline(1, color="grey", lw=1)
     ax.set(xlabel="columns run backwards", ylabel="relative error of the maps")
     ax.legend(fontsize=9, bbox_to_anchor=(1, 1))
+
+
+def draw_memory(memory: dict) -> None:
+    """For each (columns, segment) the peak of a training step, as a line for each segment."""
+    fig, ax = plt.subplots(figsize=(6.5, 3.2))
+    counts, segments = (sorted(set(numbers)) for numbers in zip(*memory))
+    for segment, colour in zip(segments, (BLUE, GREEN, ORANGE)):
+        name = f"segment {segment}" if segment else "plain"
+        ax.plot(counts, [memory[count, segment].peak for count in counts], "o-", color=colour, label=name)
+    ax.set(xlabel="columns", ylabel="peak, MiB", ylim=(0, None), xticks=counts)
+    ax.legend()

@@ -42,6 +42,12 @@ def relative_error(found: Sequence[Tensor], right: Sequence[Tensor]) -> float:
     return (wrong / sum(r.square().sum() for r in right)).sqrt().item()
 
 
+def errors_back(columns: Sequence[nn.Module], stem: Tensor, undo: Callable) -> list[float]:
+    """The relative error of the maps after 1, 2, ... of the columns were undone."""
+    there, back = there_and_back(columns, stem, undo)
+    return [relative_error(b, t) for b, t in zip(back, there)][-2::-1]
+
+
 def watch_way_back(columns: Sequence[nn.Module], stem: Tensor, segment_end: type) -> list[tuple[int, int, list]]:
     """Run `columns` as one segment and let it run back.
 
@@ -72,3 +78,15 @@ def gradients(net: nn.Module, segment: int, x: Tensor) -> list[Tensor]:
     weigh = torch.Generator().manual_seed(0)
     sum((m * torch.randn(m.shape, generator=weigh)).mean() for m in net(x)).backward()
     return [p.grad.clone() for p in net.parameters()]
+
+
+def worst_errors(net: nn.Module, segments: Sequence[int], x: Tensor) -> dict[int, float]:
+    """For each segment, the relative error of the gradient of the worst of all weight tensors."""
+    plain = gradients(net, 0, x)
+    return {
+        segment: max(
+            ((ours - right).norm() / right.norm().clamp(min=1e-9)).item()
+            for ours, right in zip(gradients(net, segment, x), plain)
+        )
+        for segment in segments
+    }
