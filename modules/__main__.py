@@ -4,6 +4,7 @@ import inspect
 import logging
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from ultralytics.cfg import (
     parse_key_value_pair,
 )
 
-from .course.checkpoints import load_model
+from .course.checkpoints import check_finite, load_model
 from .course.errors import InputError, plain
 from .course.fire import FIRE_YAML
 from .course.inputs import (
@@ -33,6 +34,7 @@ from .course.inputs import (
     check_settings,
     check_sides,
     check_source,
+    check_tracker,
     similar,
 )
 from .course.judge import choose_threshold
@@ -211,6 +213,7 @@ def run_stock(mode: str, settings: dict) -> None:
     if not isinstance(model.model, str):
         check_classes(settings.get("classes"), dict(model.names))
         check_embed(settings.get("embed"), model.model.model)
+        check_finite(model, f"model={settings['model']}")
     if settings.get("task", task) != task:
         check_task(settings["task"], settings["model"])
     project = Path(str(settings.setdefault("project", Path("runs").resolve())))
@@ -229,9 +232,10 @@ def run_stock(mode: str, settings: dict) -> None:
         settings.setdefault("save", True)
         settings.setdefault("source", FIRE_YAML.parent / "val" / "images")
         check_source(settings["source"])
+        check_tracker(settings.get("tracker"))
         choose_threshold(settings)
     words = [f"{key}={value}" for key, value in settings.items()]
-    with plain(), no_empty_folders(project, mode), nothing_fetched():
+    with plain(), no_empty_folders(project, mode), no_half_export(Path(settings["model"]), mode), nothing_fetched():
         pass_on([mode, *words])
 
 
@@ -248,6 +252,19 @@ def no_empty_folders(project: Path, mode: str):
                 folder.rmdir()
             except OSError:  # it holds results, or is a file
                 continue
+        raise
+
+
+@contextmanager
+def no_half_export(model: Path, mode: str):
+    """Remove what an export that fails leaves beside `model`, as the ONNX file from which it wanted to go on."""
+    before = set(model.parent.glob(f"{model.stem}*"))
+    try:
+        yield
+    except Exception:
+        made = [p for p in model.parent.glob(f"{model.stem}*") if p not in before and mode == "export"]
+        for path in made:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         raise
 
 

@@ -165,6 +165,9 @@ COMMANDS = {
         f"predict {TINY} source=empty.txt": "o images",
         f"track {TINY} source=nothing": "no pictures or films",
         f"track {TINY} source=good tracker=none.yaml": "none.yaml",
+        f"track {TINY} source=good tracker=good.yaml": "no tracker is described there. Write one of botsort.yaml",
+        f"track {TINY} source=good tracker=list.yaml": "no tracker is described there",
+        f"track {TINY} source=good tracker=5": "no tracker is described there",
         f"predict {TINY} source=good conf=2": "conf",
         f"predict {TINY} source=good classes=fire": "",
     },
@@ -176,6 +179,8 @@ COMMANDS = {
         f"export {TINY} format=paddle imgsz=32": "paddle",
         f"export {TINY} format=engine imgsz=32": "GPU",
         f"export {TINY} format=coreml imgsz=32": "coreml",
+        f"export {TINY} format=saved_model imgsz=32": "tensorflow",
+        f"export {TINY} format=onnx opset=999 imgsz=32": "999",
         f"export {TINY} fromat=onnx": "Did you mean 'format'",
         f"export {TINY} format=onnx imgsz=huge": "imgsz",
         "export model=file.txt": "give a model file",
@@ -209,7 +214,10 @@ COMMANDS = {
         f"predict {TINY} source=good embed=[99]": "embed=[99]: give a list of rows from 0 to",
         f"predict {TINY} source=good embed=[-1]": "give a list of rows",
         f"predict {TINY} source=good embed=backbone": "give a list of rows",
-        f"train {TINY} compile=fast": "compile=fast: write compile=True, or a mode: default, reduce-overhead",
+        f"predict {TINY} source=good half=maybe": "half=maybe",
+        f"val {TINY} data=good.yaml int8=5": "int8=5",
+        f"train {TINY} pretrained=5": "pretrained=5: give weights that end in .pt",
+        f"train {TINY} compile=fast": "compile",
         f"train {TINY} cache=tape": "write cache=ram, cache=disk or cache=False",
         f"train {TINY} box=-1": "box=-1: give a number from 0 on",
         f"train {TINY} close_mosaic=-1": "close_mosaic",
@@ -447,6 +455,33 @@ def test_weights_that_cannot_be_read_or_name_a_package(key, name, here, capsys, 
     Path(name).write_bytes(WEIGHTS[name][0])
     line = f"train model={name}" if key == "model" else f"train {TINY} data=good.yaml pretrained={name} preset=smoke"
     assert WEIGHTS[name][1] in refused(line, capsys)
+
+
+USES = (
+    "predict model=w.pt source=good",
+    "val model=w.pt data=good.yaml",
+    "export model=w.pt format=torchscript",
+    "train model=w.pt data=good.yaml",
+    f"train {TINY} data=good.yaml pretrained=w.pt",
+)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("line", USES)
+def test_weights_that_are_no_numbers_are_not_used(line, value, here, capsys):
+    yolo = YOLO("yolo11n-TinyNet.yaml")
+    with torch.no_grad():
+        next(yolo.model.parameters()).fill_(value)
+    yolo.save("w.pt")
+    assert "1 of its" in (said := refused(line, capsys)) and "tensors hold nan or infinity, the first model.0." in said
+
+
+@pytest.mark.parametrize("names", [None, 5, {}, {1: "fire"}, "fire"], ids=str)
+def test_a_checkpoint_whose_classes_have_no_names(names, here, capsys):
+    yolo = YOLO("yolo11n-TinyNet.yaml")
+    yolo.model.names = names
+    yolo.save("w.pt")
+    assert refused("predict model=w.pt source=good", capsys)
 
 
 def test_weights_of_our_own_are_opened(here):

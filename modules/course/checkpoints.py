@@ -64,6 +64,8 @@ def load_model(model: str) -> YOLO:
                 raise InputError(
                     f"it holds a {type(loaded.model).__name__}, and no checkpoint as Ultralytics writes it."
                 )
+            if isinstance(loaded.model, BaseModel) and not has_names(loaded.model):
+                raise InputError("its classes have no names, which a checkpoint of Ultralytics holds.")
             return RTDETR(str(model)) if family is YOLO and is_rtdetr(loaded) else loaded
     except ModelError:
         raise
@@ -72,10 +74,28 @@ def load_model(model: str) -> YOLO:
         raise InputError(f"model={model} {how}: {error}") from error
 
 
+def has_names(network: BaseModel) -> bool:
+    """Whether a network's classes have names, numbered from 0 on."""
+    names = getattr(network, "names", None)
+    keys = list(names) if isinstance(names, dict) else range(len(names)) if isinstance(names, list) else ()
+    return bool(keys) and sorted(keys, key=str) == sorted(range(len(keys)), key=str)
+
+
+def check_finite(yolo: YOLO, what: str) -> None:
+    """Refuse weights with nan or infinity among them, as a training leaves them that diverged: they find nothing."""
+    held = yolo.model.state_dict() if isinstance(yolo.model, BaseModel) else {}
+    if spoilt := [key for key, value in held.items() if value.is_floating_point() and not value.isfinite().all()]:
+        raise InputError(
+            f"{what}: {len(spoilt)} of its {len(held)} tensors hold nan or infinity, the first {spoilt[0]}. Take other "
+            f"weights, such as an earlier epoch's; a training that ends so needs a smaller lr0=."
+        )
+
+
 def check_trainable(yolo: YOLO, model: str) -> None:
     """Refuse what `train` cannot train, or cannot measure by its boxes."""
     if isinstance(yolo.model, str):
         raise InputError(f"model={model}: an exported network cannot be trained. Give its .pt, or a model YAML.")
+    check_finite(yolo, f"model={model}")
     if yolo.task not in WITH_BOXES:
         raise InputError(
             f"model={model}: its task is '{yolo.task}', and train measures boxes ({', '.join(WITH_BOXES)}). "

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+import ultralytics
 from ultralytics.cfg import DEFAULT_CFG_DICT, get_cfg
 from ultralytics.data.utils import IMG_FORMATS, VID_FORMATS
 
@@ -88,6 +89,11 @@ def check_settings(settings: dict, also: Iterable[str] = ()) -> None:
         raise InputError(f"cache={settings['cache']}: write cache=ram, cache=disk or cache=False.")
     if settings.get("cfg") is not None:
         check_cfg(settings["cfg"])
+    for key in ("half", "int8"):  # newer versions take any text for True
+        if not isinstance(settings.get(key, False), bool):
+            raise InputError(f"{key}={settings[key]}: write {key}=True or {key}=False.")
+    if not isinstance(settings.get("pretrained", ""), (bool, str, Path, type(None))):
+        raise InputError(f"pretrained={settings['pretrained']}: give weights that end in .pt.")
     for key in ("pretrained", "distill_model"):
         if isinstance(settings.get(key), str) and settings[key].lower() not in {"true", "false", ""}:
             check_weights(key, settings[key])
@@ -224,6 +230,19 @@ def check_classes(classes, names: dict[int, str]) -> None:
     if not wanted or not all(type(c) is int and c in names for c in wanted):
         known = ", ".join(f"{i} ({name})" for i, name in list(names.items())[:5])
         raise InputError(f"classes={classes}: give numbers of classes, as classes=[0]; known are {known}.")
+
+
+def check_tracker(tracker) -> None:
+    """Refuse a file that describes no tracker."""
+    if tracker is None:
+        return
+    name, stock = str(tracker), Path(ultralytics.__file__).parent / "cfg" / "trackers"
+    with plain(f"tracker={name[:80]}"):
+        file = next((file for file in (Path(name), stock / name) if file.is_file()), None)
+        said = read_yaml(file) if file else None
+    if not isinstance(said, dict) or "tracker_type" not in said:
+        known = ", ".join(sorted(file.name for file in stock.glob("*.yaml")))
+        raise InputError(f"tracker={name}: no tracker is described there. Write one of {known}, or a copy of one.")
 
 
 def check_source(source) -> None:

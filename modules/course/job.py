@@ -15,7 +15,7 @@ from ultralytics.data.utils import check_det_dataset, img2label_paths
 from ultralytics.nn import tasks
 
 from ..transfer import transfer
-from .checkpoints import check_trainable, load_model
+from .checkpoints import check_finite, check_trainable, load_model
 from .errors import InputError, warn
 from .fire import FIRE_YAML
 from .inputs import (
@@ -215,7 +215,11 @@ def say_what_is_taken_over(pretrained, yolo: YOLO, data: Data) -> None:
     with quiet():
         ours = type(yolo.model)(dict(yolo.model.yaml), nc=len(data.names), verbose=False)
     try:
-        report = transfer(load_model(str(pretrained)), ours)
+        source = load_model(str(pretrained))
+        check_finite(source, f"pretrained={pretrained}")
+        report = transfer(source, ours)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"pretrained={pretrained}: {error}") from None
     tensors = len(ours.state_dict())
