@@ -5,7 +5,7 @@ from torch import nn
 
 
 def difference(got, want, tolerance: float = 1e-4) -> str:
-    """What is wrong with `got`, as "has dimension 1 of 8, not 16"; an empty text where nothing is.
+    """What is wrong with `got`, as "is 8 long in dimension 1, and should be 16"; an empty text where nothing is.
 
     Tensors, numbers, texts, lists of them, and dictionaries of them, whose keys name the parts.
     """
@@ -63,7 +63,7 @@ def shape_fault(got: torch.Tensor, want: torch.Tensor) -> str:
     if sorted(a) == sorted(b):
         return f"has its dimensions in another order: {a}, not {b}"
     first = next(i for i, (m, n) in enumerate(zip(a, b)) if m != n)
-    return f"has dimension {first} of {a[first]}, not {b[first]}: {a}, not {b}"
+    return f"is {a[first]} long in dimension {first}, and should be {b[first]}: {a}, not {b}"
 
 
 def type_fault(got: torch.Tensor, want: torch.Tensor) -> str:
@@ -85,12 +85,21 @@ def number_fault(got: torch.Tensor, want: torch.Tensor, tolerance: float) -> str
     if abs(factor) > 1e-3 and close(got, factor * want, tolerance * abs(factor)):
         return f"is {factor:.3g} times what it should be"
     if close(got.flatten().sort().values, want.flatten().sort().values, tolerance):
-        return "has the right numbers in the wrong places"
+        return f"has the right numbers in the wrong places{first_misplaced(got, want)}"
     if want.ndim == 4 and min(want.shape[2:]) > 4 and close(got[..., 2:-2, 2:-2], want[..., 2:-2, 2:-2], tolerance):
         return "is right inside and wrong at the border of the map"
     off = (got - want).abs()
     share = (off > tolerance * want.abs().max()).float().mean()
     return f"differs in {share:.0%} of the numbers, by up to {off.max():.2g}"
+
+
+def first_misplaced(got: torch.Tensor, want: torch.Tensor) -> str:
+    """The first entry that is wrong, where it is short and holds whole numbers, which a reader can follow."""
+    i, entry, right = next((i, a, b) for i, (a, b) in enumerate(zip(got, want)) if not torch.equal(a, b))
+    if entry.numel() > 9 or not torch.equal(entry, entry.round()):
+        return ""
+    entry, right = ([int(value) for value in part.flatten()] for part in (entry, right))
+    return f": [{i}] holds {entry}, and should hold {right}"
 
 
 def close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
@@ -112,18 +121,26 @@ def same(a, b) -> bool:
 
 
 def shapes(args) -> str:
-    """The inputs of a case in words: shapes of tensors, names of modules, plain values."""
-    words = []
-    for value in args:
-        if isinstance(value, torch.Tensor):
-            words.append(str(tuple(value.shape)) + (" in float64" if value.dtype == torch.float64 else ""))
-        elif isinstance(value, nn.Module):
-            words.append(str(value) if len(str(value)) < 90 else type(value).__name__)
-        elif isinstance(value, dict):
-            words.append("{" + shortened(", ".join(map(str, value))) + "}")
-        else:
-            words.append(shortened(str(value)))
-    return ", ".join(words)
+    """The inputs of a case in words: shapes of tensors, modules by what tells them apart, plain values."""
+    return ", ".join(map(in_words, args))
+
+
+def in_words(value) -> str:
+    if isinstance(value, torch.Tensor):
+        return str(tuple(value.shape)) + (" in float64" if value.dtype == torch.float64 else "")
+    if isinstance(value, nn.Conv2d):
+        sides = "x".join(map(str, value.kernel_size))
+        groups = f" in {value.groups} groups" if value.groups > 1 else ""
+        return f"conv {value.in_channels}->{value.out_channels} {sides}{groups}"
+    if isinstance(value, nn.BatchNorm2d):
+        return "a norm"
+    if isinstance(value, nn.Module):
+        return type(value).__name__
+    if isinstance(value, (list, tuple)) and value and isinstance(value[0], (torch.Tensor, nn.Module)):
+        return f"[{shapes(value)}]"
+    if isinstance(value, dict):
+        return "{" + shortened(", ".join(map(str, value))) + "}"
+    return shortened(str(value))
 
 
 def shortened(text: str) -> str:

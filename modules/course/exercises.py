@@ -21,6 +21,8 @@ hinted: dict[str, int] = {}
 def check(number: str, answer: object, seed: int = 0) -> bool:
     """Print whether `answer` to the exercise `number` is right, and if not, in one line what is wrong.
 
+    Of a design it also prints what was measured, right or not.
+
     Args:
         number: of the exercise, as "02.3".
         answer: a function where one is to be written, otherwise the value.
@@ -33,8 +35,11 @@ def check(number: str, answer: object, seed: int = 0) -> bool:
     tried.add(number)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        fault = exercise.fault(answer)
-    print(f"{number} not yet: {fault}" if fault else f"{number} right")
+        fault, measured = exercise.judge(answer)
+    if fault:
+        print(f"{number} not yet: {fault}" + (f"\n{number} measures {measured}" if measured else ""))
+    else:
+        print(f"{number} right" + (f": {measured}" if measured else ""))
     return not fault
 
 

@@ -6,13 +6,14 @@ something that keeps within limits).
 
 import copy
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from modules.course.compare import difference, same, shapes
+from modules.course.exercise_bank.ruled_out import noticed
 
 LESSONS = sorted(path.stem.removeprefix("lesson_") for path in Path(__file__).parent.glob("lesson_*.py"))
 
@@ -32,15 +33,28 @@ class Fault(Exception):
     """What is wrong with an answer, in the words that the learner reads. Raised by an exercise's `call`."""
 
 
+class Exercise:
+    """What the three kinds have in common."""
+
+    def judge(self, answer: object) -> tuple[str, str]:
+        """What is wrong, in one line, or an empty text; and what was measured, where something was."""
+        return self.fault(answer), ""
+
+    def typical(self) -> Iterator[tuple[str, object]]:
+        """The typical wrong answers, each with the line that its learner reads."""
+        yield from self.wrong.items()
+
+
 @dataclass(frozen=True)
-class FillIn:
+class FillIn(Exercise):
     """Write a function that does what `reference` does.
 
     Args:
         reference: the right function.
         cases: makes the inputs, a tuple for each call; random numbers come from torch.
         hints: two, the second says more.
-        wrong: typical wrong functions, by the line that tells the learner what happened.
+        wrong: typical wrong functions, or tuples of them, by the line that tells the learner what happened.
+        ruled_out: functions that the task forbids. An answer that calls one is wrong, whatever it gives.
         call: `call(function, *inputs)` gives what is compared, where that is not just `function(*inputs)`.
         tolerance: how much a number may differ, in units of the largest one.
     """
@@ -48,7 +62,8 @@ class FillIn:
     reference: Callable
     cases: Callable[[], list[tuple]]
     hints: tuple[str, str]
-    wrong: dict[str, Callable] = field(default_factory=dict)
+    wrong: dict[str, Callable | tuple] = field(default_factory=dict)
+    ruled_out: tuple[Callable, ...] = ()
     call: Callable = lambda function, *inputs: function(*inputs)
     tolerance: float = 1e-4
 
@@ -59,14 +74,23 @@ class FillIn:
         cases = self.cases()
         with torch.no_grad():
             wanted = [self.call(self.reference, *copy.deepcopy(case)) for case in cases]
-            found = [self.run(answer, case) for case in cases]
+            with noticed(self.ruled_out) as used:
+                found = [self.run(answer, case) for case in cases]
+            if used:
+                return f"uses {used[0]}, which the task rules out"
             faults = [error or difference(got, want, self.tolerance) for (got, error), want in zip(found, wanted)]
             if not any(faults):
                 return ""
             if "is not written yet" in faults:
                 return "is not written yet: replace `raise NotImplementedError`"
-            named = self.named(found, cases)
-        return named or self.pattern(cases, faults)
+            first = next(i for i, fault in enumerate(faults) if fault)
+            named = self.named(found, cases)[:1] or self.named(found[first : first + 1], cases[first : first + 1])
+        return named[0] if len(named) == 1 else self.pattern(cases, faults)
+
+    def typical(self) -> Iterator[tuple[str, Callable]]:
+        for line, functions in self.wrong.items():
+            for function in functions if isinstance(functions, tuple) else (functions,):
+                yield line, function
 
     def run(self, function: Callable, case: tuple) -> tuple:
         """(what the function gives, what went wrong while it ran)."""
@@ -84,12 +108,13 @@ class FillIn:
             return got, "changes its input in place: make something new, the caller still needs the input"
         return got, ""
 
-    def named(self, found: list[tuple], cases: list[tuple]) -> str:
-        """The line of the typical wrong answer that gives the same on every input, or fails in the same way."""
-        for line, function in self.wrong.items():
-            if all(self.alike(one, self.run(function, case)) for one, case in zip(found, cases)):
-                return line
-        return ""
+    def named(self, found: list[tuple], cases: list[tuple]) -> list[str]:
+        """The lines of the typical wrong answers that give the same on these inputs, or fail in the same way."""
+
+        def gives_the_same(function):
+            return all(self.alike(one, self.run(function, case)) for one, case in zip(found, cases))
+
+        return list(dict.fromkeys(line for line, function in self.typical() if gives_the_same(function)))
 
     def alike(self, one: tuple, other: tuple) -> bool:
         """Whether two runs gave the same, or raised the same."""
@@ -102,7 +127,7 @@ class FillIn:
         maps = [next((v for v in case if isinstance(v, torch.Tensor) and v.ndim == 4), None) for case in cases]
         failed = [bool(fault) for fault in faults]
         case, fault = next((case, fault) for case, fault in zip(cases, faults) if fault)
-        line = f"{fault} (input {shapes(case)})"
+        line = f"{fault} (for {shapes(case)})"
         if not all(failed) and all(m is not None for m in maps):
             if failed == [m.shape[2] != m.shape[3] for m in maps]:
                 return f"right on square maps only: {line}"
@@ -112,7 +137,7 @@ class FillIn:
 
 
 @dataclass(frozen=True)
-class Predict:
+class Predict(Exercise):
     """Say a value before the cell that shows it.
 
     Args:
@@ -152,7 +177,7 @@ class Predict:
 
 
 @dataclass(frozen=True)
-class Design:
+class Design(Exercise):
     """Choose something that keeps within limits.
 
     Args:
@@ -169,16 +194,20 @@ class Design:
 
     def fault(self, answer: object) -> str:
         """Which limits are broken, and by how much; an empty text where none is."""
+        return self.judge(answer)[0]
+
+    def judge(self, answer: object) -> tuple[str, str]:
         if answer is None:
-            return "no design yet: put it in the place of None"
+            return "no design yet: put it in the place of None", ""
         try:
             measured = self.measure(answer)
         except (TypeError, ValueError) as error:
-            return f"cannot be built: {error}"
+            return f"cannot be built: {error}", ""
         except Exception as error:
-            return f"cannot be built: {type(error).__name__}: {error}"
+            return f"cannot be built: {type(error).__name__}: {error}", ""
         broken = []
         for name, (sense, bound) in self.limits.items():
             if measured[name] > bound if sense == "at most" else measured[name] < bound:
-                broken.append(f"{measured[name]:,} {name}, allowed are {sense} {bound:,}")
-        return "; ".join(broken)
+                may = "allowed" if sense == "at most" else "needed"
+                broken.append(f"{measured[name]:,} {name}, {may} are {sense} {bound:,}")
+        return "; ".join(broken), ", ".join(f"{value:,} {name}" for name, value in measured.items())

@@ -255,14 +255,14 @@ EXERCISES = {
             "The cost grows with the square of imgsz and with the epochs; the changes are epochs * 480 / batch.",
         ),
         wrong={
-            "76.8 percent of the fires two cells of P3 wide, allowed are at least 85": {
+            "76.8 percent of the fires two cells of P3 wide, needed are at least 85": {
                 "imgsz": 192,
                 "epochs": 28,
                 "batch": 8,
             },
             "trillion multiply-adds, allowed are at most 12": {"imgsz": 640, "epochs": 100, "batch": 16},
-            "840 changes of the weights, allowed are at least 1,500": {"imgsz": 256, "epochs": 28, "batch": 16},
-            "4 pictures a change, allowed are at least 8": {"imgsz": 256, "epochs": 28, "batch": 4},
+            "840 changes of the weights, needed are at least 1,500": {"imgsz": 256, "epochs": 28, "batch": 16},
+            "4 pictures a change, needed are at least 8": {"imgsz": 256, "epochs": 28, "batch": 4},
             "imgsz=250: give a multiple of 32 up to 640": {"imgsz": 250, "epochs": 28, "batch": 8},
         },
     ),

@@ -325,7 +325,7 @@ EXERCISES = {
             "width between 0.25 and 1.",
         ),
         wrong={
-            "4.9 percent of them in the backbone, allowed are at least 15": neck(),
+            "4.9 percent of them in the backbone, needed are at least 15": neck(),
             "parameters, allowed are at most 2,300,000": neck(1.0),
             "row 7, Concat, reads [-1, 6], which is not the map": neck(0.5, {7: [-1, 6]}),
             "row 13, Concat, reads [-1, 12], which is not the map": neck(0.5, {13: [-1, 12]}),

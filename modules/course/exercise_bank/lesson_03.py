@@ -260,9 +260,9 @@ EXERCISES = {
         ),
         wrong={
             "1,191,832 parameters, allowed are at most 650,000": {},
-            "4 blocks that attend, allowed are at least 6": {"depths": (1, 1, 4, 2)},
-            "1 as smallest expansion ratio, allowed are at least 1.5": {"exp_ratios": (1, 1, 1, 1)},
-            "84 channels of P5, allowed are at least 168": {"channels": (16, 24, 40, 84)},
+            "4 blocks that attend, needed are at least 6": {"depths": (1, 1, 4, 2)},
+            "1 as smallest expansion ratio, needed are at least 1.5": {"exp_ratios": (1, 1, 1, 1)},
+            "84 channels of P5, needed are at least 168": {"channels": (16, 24, 40, 84)},
             "155.8 million multiply-adds": {"depths": (1, 1, 6, 2), "exp_ratios": (2, 2, 2, 2)},
             "a dictionary with some of depths, channels": {"depth": (1, 1, 6, 2)},
             "depths=(1, 6, 2): a stage each, so four numbers above 0 are asked for": {"depths": (1, 6, 2)},

@@ -309,9 +309,9 @@ EXERCISES = {
             "be a multiple of 8 at scale n.",
         ),
         wrong={
-            "0 blocks that attend, allowed are at least 5": {},
+            "0 blocks that attend, needed are at least 5": {},
             "2,818,086 parameters, allowed are at most 2,400,000": article(),
-            "3 blocks that attend, allowed are at least 5": article(0.25, rows=(6, 8)),
+            "3 blocks that attend, needed are at least 5": article(0.25, rows=(6, 8)),
             "million multiply-adds, allowed are at most 950": article(0.25, rows=(6, 8), n=12),
             "must be a multiple of 8": article(0.1),
             "row 8 puts out 512: the rows behind it expect 1024": {8: [-1, 3, "C2f_iRMB", [512, True]]},

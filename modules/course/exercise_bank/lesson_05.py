@@ -281,10 +281,10 @@ EXERCISES = {
         ),
         wrong={
             "2.166 million parameters, allowed are at most 1.35": {"channels": 40, "depths": (1, 1, 8, 1)},
-            "17 blocks, allowed are at least 24": {"channels": 32, "depths": (2, 2, 6, 1)},
+            "17 blocks, needed are at least 24": {"channels": 32, "depths": (2, 2, 6, 1)},
             "1.803 million parameters, allowed are at most 1.35": {"channels": 32, "depths": (3, 4, 9, 2)},
             "GMAC, allowed are at most 0.35": {"channels": 32, "depths": (12, 12, 1, 1)},
-            "128 channels in P5, allowed are at least 256": {"channels": 16, "depths": (4, 4, 8, 4)},
+            "128 channels in P5, needed are at least 256": {"channels": 16, "depths": (4, 4, 8, 4)},
             "depths four numbers of 1 or more": {"channels": 32, "depths": (4, 8, 4, 0)},
         },
     ),

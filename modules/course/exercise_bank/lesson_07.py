@@ -345,8 +345,8 @@ EXERCISES = {
         ),
         wrong={
             "MiB between the passes, allowed are at most 0.8": {"width": 0.25, "columns": 12, "segment": 1},
-            "right digits of the gradients, allowed are at least 4.5": {"width": 0.25, "columns": 12, "segment": 8},
-            "8 columns, allowed are at least 12": {"width": 0.25, "columns": 8, "segment": 3},
+            "right digits of the gradients, needed are at least 4.5": {"width": 0.25, "columns": 12, "segment": 8},
+            "8 columns, needed are at least 12": {"width": 0.25, "columns": 8, "segment": 3},
             "million parameters, allowed are at most 6": {"width": 0.5, "columns": 12, "segment": 3},
             "segment=-1: it must be a whole number": {"width": 0.25, "columns": 12, "segment": -1},
         },

@@ -319,7 +319,7 @@ EXERCISES = {
         wrong={
             "broken promises in 200, allowed are at most 50": {"model": "yolo11n-TinyNet", "allowed": 3},
             "GMAC, allowed are at most 0.2": {"model": "yolo11n", "allowed": 1},
-            "percent of the fires found, allowed are at least 38": {"model": "yolo11n-TinyNet", "allowed": 0},
+            "percent of the fires found, needed are at least 38": {"model": "yolo11n-TinyNet", "allowed": 0},
             "model='yolo11n-ResNet': choose one of": {"model": "yolo11n-ResNet", "allowed": 1},
             "give a whole number of false alarms": {"model": "yolo11n-TinyNet", "allowed": 0.5},
         },

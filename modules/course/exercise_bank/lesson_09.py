@@ -351,7 +351,7 @@ EXERCISES = {
             "these, and take the smallest of them.",
         ),
         wrong={
-            "305 tensors taken, allowed are at least 310": {"backbone": "TinyNet", "width": 0.25},
+            "305 tensors taken, needed are at least 310": {"backbone": "TinyNet", "width": 0.25},
             "3.088 million parameters, allowed are at most 2.2": {"backbone": "FasterNet", "width": 0.8},
             "2.583 million parameters, allowed are at most 2.2": {"backbone": "TinyNet", "width": 0.75},
             "'C2f' is no registered backbone": {"backbone": "C2f", "width": 0.5},

@@ -237,8 +237,8 @@ EXERCISES = {
         wrong={
             "million multiply-adds, allowed are at most 300": {"name": "EMO_1M", "width": 1.0, "side": 320},
             "parameters, allowed are at most 850,000": {"name": "repvit_m0_9", "width": 1.0, "side": 224},
-            "pixels a side, allowed are at least 320": {"name": "fasternet_t0", "width": 0.5, "side": 256},
-            "64 channels in P5, allowed are at least 150": {"name": "fasternet_t0", "width": 0.25, "side": 320},
+            "pixels a side, needed are at least 320": {"name": "fasternet_t0", "width": 0.5, "side": 256},
+            "64 channels in P5, needed are at least 150": {"name": "fasternet_t0", "width": 0.25, "side": 320},
             "is no backbone of the course": {"name": "resnet18", "width": 1.0, "side": 320},
         },
     ),
