@@ -58,6 +58,8 @@ def check_maps(backbone: type) -> None:
     with torch.enable_grad():
         maps = net(torch.randn(2, 3, height, width))
         sum(m.square().mean() for m in maps).backward()
+    if len(maps) != len(STRIDES):
+        raise ValueError(f"forward returns {len(maps)} maps, and four are asked for: P2, P3, P4 and P5")
     for i, (m, channels, stride) in enumerate(zip(maps, backbone.feature_channels(0.25), STRIDES)):
         right = (2, channels, height // stride, width // stride)
         if tuple(m.shape) != right:

@@ -110,13 +110,15 @@ def close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
 
 
 def same(a, b) -> bool:
-    """Whether two inputs of a function hold the same: tensors, modules, plain values."""
+    """Whether two inputs of a function hold the same: tensors, modules, plain values, lists of them."""
     if isinstance(a, torch.Tensor):
         return a.shape == b.shape and torch.equal(a, b)
     if isinstance(a, nn.Module):
         return same(a.state_dict(), b.state_dict())
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
+    if isinstance(a, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     return callable(a) or a == b
 
 

@@ -163,6 +163,7 @@ def output_of_stack(cls, c1, c2, n, x):
 
 
 # --------------------------------------------------------------------------------------------------- 01.5 another neck
+SPPF = [-1, 1, "SPPF", [1024, 5]]
 RENUMBERED = {-1: -1, 4: 2, 6: 3, 9: 5, 12: 8, 15: 11, 18: 14, 21: 17}  # YOLOv8's rows, by TinyNet's numbers
 
 
@@ -183,11 +184,15 @@ def measured_neck(model: dict) -> dict:
     names = [row[2] for row in model["backbone"]]
     if names != ["TinyNet", "SPPF"]:
         raise ValueError(f"the backbone's rows are {', '.join(names)}: what is asked for is TinyNet and SPPF")
+    if list(model["backbone"][1]) != SPPF:
+        raise ValueError(f"the row of SPPF is {model['backbone'][1]}, and it must stay {SPPF}")
     if [row[2] for row in model["head"]] != [row[2] for row in stock["head"]]:
         raise ValueError("the head has other rows than YOLOv8's: only the numbers that it reads change")
     for number, (row, old) in enumerate(zip(model["head"], stock["head"]), start=6):
         sources = old[0] if isinstance(old[0], list) else [old[0]]
         right = [RENUMBERED[j] for j in sources]
+        if [*row[1:3], list(row[3])] != old[1:]:
+            raise ValueError(f"row {number}, {row[2]}, has {row[1:]}, and it had {old[1:]}: only what it reads changes")
         if row[0] != (right if isinstance(old[0], list) else right[0]):
             raise ValueError(f"row {number}, {row[2]}, reads {row[0]}, which is not the map that it reads in YOLOv8")
     net = tasks.DetectionModel({**stock, **deepcopy(model), "nc": 1}, verbose=False)
@@ -204,7 +209,18 @@ def neck(width="width", head=None):
         row[0] = [RENUMBERED[j] for j in row[0]] if isinstance(row[0], list) else row[0]
     for number, source in (head or {}).items():
         stock["head"][number - 6][0] = source
-    return {"backbone": [[-1, 1, "TinyNet", [width]], [-1, 1, "SPPF", [1024, 5]]], "head": stock["head"]}
+    return {"backbone": [[-1, 1, "TinyNet", [width]], SPPF], "head": stock["head"]}
+
+
+def narrow_head():
+    model = neck(1.0)
+    model["head"][11] = [-1, 3, "C2f", [512]]
+    return model
+
+
+def narrow_sppf():
+    model = neck(1.0)
+    return {**model, "backbone": [model["backbone"][0], [-1, 1, "SPPF", [512, 5]]]}
 
 
 EXERCISES = {
@@ -330,6 +346,8 @@ EXERCISES = {
             "row 7, Concat, reads [-1, 6], which is not the map": neck(0.5, {7: [-1, 6]}),
             "row 13, Concat, reads [-1, 12], which is not the map": neck(0.5, {13: [-1, 12]}),
             "row 18, Detect, reads [15, 18, 21], which is not the map": neck(0.5, {18: [15, 18, 21]}),
+            "row 17, C2f, has [3, 'C2f', [512]], and it had [3, 'C2f', [1024]]: only what it reads changes": narrow_head(),
+            "the row of SPPF is [-1, 1, 'SPPF', [512, 5]], and it must stay": narrow_sppf(),
             "the backbone's rows are TinyNet": {**neck(0.5), "backbone": [[-1, 1, "TinyNet", [0.5]]]},
             "a dictionary with the lists 'backbone' and 'head' is asked for": "yolov8-TinyNet.yaml",
         },

@@ -95,6 +95,7 @@ def output_of_stage(function, *case):
     return {
         "the number of blocks": len(stage),
         "the attention of the blocks": [getattr(block, "attn", None) for block in stage],
+        "the drop path of the blocks": [getattr(getattr(block, "drop_path", 0), "drop_prob", 0.0) for block in stage],
         "the parameters of the blocks": [parameters(block) for block in stage],
         "the output": stage(x),
     }
@@ -178,7 +179,9 @@ EXERCISES = {
                 finish=lambda y, w, b: (y + b) * w
             ),
             "the mean must be subtracted": mean_kept,
+            "uses layer_norm, which the task rules out": lambda x, weight, bias, eps: layer_norm(x, weight, bias, eps),
         },
+        ruled_out=(torch.layer_norm, torch.group_norm),
     ),
     "03.3": FillIn(
         drop_rates,
@@ -235,6 +238,7 @@ EXERCISES = {
                 late=lambda i: False
             ),
             "i counts from 0: the change comes at i >= 2": stage_with(late=lambda i: i >= 3),
+            "no drop path is asked for": stage_with(*[lambda i, ratio: {"drop_path": 0.1}] * 2),
             "depth counts the first block too": stage_with(rows=lambda depth: depth + 1),
             "the convolutions have a bias": stage_with(*[lambda i, ratio: {"bias": False}] * 2),
             "the blocks attend before they expand: attn_pre=True": stage_with(

@@ -269,7 +269,9 @@ EXERCISES = {
                 joined=lambda parts: torch.cat([parts[0], parts[1], parts[-1]], 1)
             ),
             "the parts are joined along the channels, not added up": forward_with(joined=sum),
+            "uses C2f_iRMB.forward, which the task rules out": lambda block, x: block(x),
         },
+        ruled_out=(C2f_iRMB.forward,),
     ),
     "04.4": FillIn(
         shift_rows,

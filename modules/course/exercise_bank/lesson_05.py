@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from modules.course.exercise_bank import Design, FillIn, Predict
+from modules.course.compare import close
+from modules.course.exercise_bank import Design, Fault, FillIn, Predict
 from modules.course.exercise_bank.parts import parts
 from modules.course.measure import gmac, parameters
 from modules.repvit import RepViT, RepViTBlock, SqueezeExcite, ThreeBranches
@@ -69,18 +70,41 @@ def for_groups_of_one(norm):
 
 # -------------------------------------------------------------------------------------------------- 05.3 one kernel
 def branches() -> list[tuple]:
-    def case(c, *shape):
-        conv, conv1 = nn.Conv2d(c, c, 3, padding=1, groups=c), nn.Conv2d(c, c, 1, groups=c)
-        return conv.eval(), conv1.eval(), used_norm(c), torch.randn(shape[0], c, *shape[1:])
+    def case(c, side, *shape):
+        conv = nn.Conv2d(c, c, side, padding=side // 2, groups=c)
+        return conv.eval(), nn.Conv2d(c, c, 1, groups=c).eval(), used_norm(c), torch.randn(shape[0], c, *shape[1:])
 
-    return [case(3, 1, 5, 5), case(5, 2, 4, 7), case(8, 3, 6, 3), case(1, 1, 3, 4)]
+    return [case(3, 3, 1, 5, 5), case(5, 5, 2, 6, 7), case(8, 3, 3, 6, 3), case(1, 7, 1, 8, 9)]
 
 
-def merged(conv, conv1, norm, padding=(1, 1, 1, 1), identity=1.0, bias1=1.0, after=None):
-    """One convolution for norm(conv(x) + conv1(x) + x), or for something like it."""
+def middle(kernel1, half):
+    return F.pad(kernel1, [half] * 4)
+
+
+def corner(kernel1, half):
+    return F.pad(kernel1, [0, 2 * half, 0, 2 * half])
+
+
+def everywhere(kernel1, half):
+    return kernel1.expand(-1, -1, 2 * half + 1, 2 * half + 1)
+
+
+def nowhere(kernel1, half):
+    return 0 * middle(kernel1, half)
+
+
+def for_3x3(kernel1, half):
+    return middle(kernel1, 1)
+
+
+def merged(conv, conv1, norm, at=middle, one_at=middle, bias1=1.0, after=None):
+    """One convolution for norm(conv(x) + conv1(x) + x), or for something like it.
+
+    `at` and `one_at` place the 1x1 kernel and the 1 of the identity; `after` changes what has come out.
+    """
     s, t = scale_and_shift(norm)
-    new = deepcopy(conv)
-    kernel = conv.weight + F.pad(conv1.weight, padding) + F.pad(identity * torch.ones_like(conv1.weight), (1, 1, 1, 1))
+    new, half = deepcopy(conv), conv.kernel_size[0] // 2
+    kernel = conv.weight + at(conv1.weight, half) + one_at(torch.ones_like(conv1.weight), half)
     kernel, bias = kernel * s.view(-1, 1, 1, 1), (conv.bias + bias1 * conv1.bias) * s + t
     new.weight.copy_(kernel)
     new.bias.copy_(bias)
@@ -102,7 +126,37 @@ def refilled(weight, bias):
     return after
 
 
-CENTRE = F.pad(torch.ones(1, 1, 1, 1), (1, 1, 1, 1))
+def norm_after_the_first(conv, conv1, norm):
+    (s, t), new = scale_and_shift(norm), deepcopy(conv)
+    new.weight.copy_(conv.weight * s.view(-1, 1, 1, 1) + middle(conv1.weight + 1, conv.kernel_size[0] // 2))
+    new.bias.copy_(conv.bias * s + t + conv1.bias)
+    return new
+
+
+def another_convolution(fill, **arguments):
+    """For `after`: the numbers in a new convolution of these arguments, put there by `fill`."""
+
+    def after(new, kernel, bias, s, t):
+        channels, side = len(kernel), new.kernel_size[0]
+        other = nn.Conv2d(channels, channels, **{"kernel_size": side, "padding": side // 2, **arguments})
+        fill(other, kernel)
+        other.bias.copy_(bias)
+        return other
+
+    return after
+
+
+def set_kernel(conv, kernel):
+    conv.weight = nn.Parameter(kernel)
+
+
+def copy_kernel(conv, kernel):
+    conv.weight.copy_(kernel)
+
+
+def centre_of(kernel):
+    """A kernel of these sides with a 1 in the middle."""
+    return middle(torch.ones(len(kernel), 1, 1, 1), kernel.shape[-1] // 2)
 
 
 def output_of(function, conv, conv1, norm, x):
@@ -118,13 +172,14 @@ def fused_and_maps() -> list[tuple]:
     return [case(3, 4, 6, 6), case(5, 2, 3, 5), case(8, 1, 7, 4)]
 
 
-def unfuse(conv, x, identity=1.0, statistics=True, unbiased=False, bias=True):
+def unfuse(conv, x, identity=1.0, statistics=True, unbiased=False, bias=True, of_x=False):
     mixer = ThreeBranches(conv.in_channels)
     mixer.conv1.weight.zero_()
     mixer.conv1.bias.copy_(conv.bias if bias else torch.zeros_like(conv.bias))
-    mixer.conv.c.weight.copy_(conv.weight - identity * CENTRE)
+    mixer.conv.c.weight.copy_(conv.weight - identity * centre_of(conv.weight))
     for norm, y in ((mixer.conv.bn, mixer.conv.c(x)), (mixer.bn, conv(x))):
         if statistics:
+            y = x if of_x else y
             norm.running_mean.copy_(y.mean((0, 2, 3)))
             norm.running_var.copy_(y.var((0, 2, 3), unbiased=unbiased))
             norm.bias.copy_(norm.running_mean)
@@ -136,12 +191,81 @@ def unfused_with(**changes):
     return lambda conv, x: unfuse(conv, x, **changes)
 
 
+def random_branch(weight=False):
+    """The 1x1 branch keeps a bias, or a kernel, that nobody asked for."""
+
+    def function(conv, x):
+        mixer = unfuse(conv, x)
+        mixer.conv.bn.bias += conv.bias
+        mixer.conv1.bias.copy_(torch.rand_like(conv.bias) + 1 if not weight else torch.zeros_like(conv.bias))
+        mixer.conv1.weight += weight
+        return mixer
+
+    return function
+
+
+def without_second_norm(conv, x):
+    mixer = unfuse(conv, x)
+    mixer.bn = nn.Identity()
+    return mixer
+
+
+def other_forward(conv, x):
+    mixer = ThreeBranches(conv.in_channels)
+    mixer.forward = conv.forward
+    return mixer
+
+
+BIASED = "in train mode a norm divides by the biased variance: var(..., correction=0)"
+OF_X = "take mean and variance of what each norm reads, not of x"
+NOT_UNDONE = (
+    "right in eval mode; in train mode the norms still use the batch's mean and deviation: undo both by weight and bias"
+)
+
+
 def in_both_modes(function, conv, x):
     mixer = function(conv, x)
-    if not isinstance(mixer, nn.Module):
-        return mixer
-    other = mixer.eval()(x.flip(1, 2) - 2)
-    return {"in eval mode the output": other, "in train mode the output on x": mixer.train()(x)}
+    if mixer is None:
+        return None
+    check_parts(mixer, ThreeBranches(conv.in_channels))
+    other = x.flip(1, 2) - 2
+    found = {"in eval mode the output": mixer.eval()(other)}
+    if not close(found["in eval mode the output"], conv(other), 1e-3):
+        for name, words in ("bias", "bias"), ("weight", "kernel"):
+            still = deepcopy(mixer)
+            getattr(still.conv1, name).zero_()
+            if close(still(other), conv(other), 1e-3):
+                raise Fault(f"the 1x1 branch starts with a random {words}: set it")
+    found["in train mode the output on x"] = deepcopy(mixer).train()(x)
+    if close(mixer(x), conv(x), 1e-3) and not close(found["in train mode the output on x"], conv(x), 1e-3):
+        raise Fault(why_not_in_train_mode(mixer, x))
+    return found
+
+
+def check_parts(mixer, whole: ThreeBranches) -> None:
+    """Raises Fault unless `mixer` is made as a ThreeBranches is."""
+    if type(mixer) is not ThreeBranches:
+        raise Fault(f"returns a {type(mixer).__name__}: a ThreeBranches with its two norms is asked for")
+    if any("forward" in vars(part) for part in mixer.modules()):
+        raise Fault("forward was replaced: set weights and statistics, and leave the code as it is")
+    found = dict(mixer.named_modules())
+    for name, part in whole.named_modules():
+        if type(found.get(name)) is not type(part):
+            raise Fault(f"{name} is {type(found.get(name)).__name__}, and it must be {type(part).__name__}")
+
+
+def why_not_in_train_mode(mixer: ThreeBranches, x: torch.Tensor) -> str:
+    """What is wrong with the norms of a mixer that is right in eval mode."""
+    for norm in (mixer.conv.bn, mixer.bn):
+        read = []
+        hook = norm.register_forward_pre_hook(lambda _, inputs, read=read: read.append(inputs[0]))
+        mixer(x)
+        hook.remove()
+        for y, correction, line in ((read[0], 1, BIASED), (x, 0, OF_X), (x, 1, OF_X)):
+            mean, var = y.mean((0, 2, 3)), y.var((0, 2, 3), correction=correction)
+            if close(norm.running_mean, mean, 1e-3) and close(norm.running_var, var, 1e-3):
+                return line
+    return NOT_UNDONE
 
 
 # ------------------------------------------------------------------------------------------------------ 05.5 a budget
@@ -174,6 +298,7 @@ EXERCISES = {
             "the extra block on the way down has no SE": (2, 3, 6, 1),
             "of the blocks on the way down none has SE": (1, 3, 6, 2),
             "one number for each map is asked for, not their sum": 9,
+            "each stretch counts alone, without those before it": (1, 3, 8, 9),
         },
     ),
     "05.2": FillIn(
@@ -212,30 +337,48 @@ EXERCISES = {
         merged,
         branches,
         hints=(
-            "Write each branch as a 3x3 kernel, add the three, and let the norm scale the sum and its bias.",
-            "kernel = conv.weight + F.pad(conv1.weight + 1, [1, 1, 1, 1]), bias = conv.bias + conv1.bias. Put both into "
-            "deepcopy(conv), whose weights are new tensors, and scale and shift them by the norm as in 05.2.",
+            "Write each branch as a kernel of the sides of conv's, add the three, and let the norm scale the sum and its "
+            "bias.",
+            "half = conv.kernel_size[0] // 2, kernel = conv.weight + F.pad(conv1.weight + 1, [half] * 4), bias = conv.bias + "
+            "conv1.bias. Put both into deepcopy(conv), whose weights are new tensors, and scale and shift them by the norm "
+            "as in 05.2.",
         ),
         wrong={
-            "the identity is missing: it is a kernel with 1 in the middle": with_branches(identity=0.0),
-            "the bias of the 1x1 branch is missing": with_branches(bias1=0.0),
-            "the 1x1 kernel stands in a corner of the 3x3 kernel: pad it on all four sides": with_branches(
-                padding=(0, 2, 0, 2)
+            "the identity is missing: it is a kernel with 1 in the middle": with_branches(one_at=nowhere),
+            "the identity is a 1 in the middle of the kernel, not in all its places": with_branches(one_at=everywhere),
+            "the 1x1 kernel is missing from the middle": with_branches(at=nowhere),
+            "the 1x1 kernel belongs in the middle only": (
+                with_branches(at=everywhere),
+                with_branches(at=everywhere, one_at=everywhere),
             ),
+            "the 1x1 kernel stands in a corner of the large one: pad it on all four sides": with_branches(at=corner),
+            "not every kernel is 3x3: pad by half of the kernel, conv.kernel_size[0] // 2": (
+                with_branches(at=for_3x3),
+                with_branches(after=another_convolution(copy_kernel, kernel_size=3, padding=1)),
+            ),
+            "the bias of the 1x1 branch is missing": with_branches(bias1=0.0),
             "the norm behind the sum is missing": with_branches(
                 after=refilled(lambda kernel, s: kernel / s, lambda bias, s, t: (bias - t) / s)
             ),
+            "the norm comes after the sum: it scales all three kernels": norm_after_the_first,
             "the identity goes through the norm too: add it before": with_branches(
-                after=refilled(lambda kernel, s: kernel - CENTRE * s + CENTRE, lambda bias, s, t: bias)
+                after=refilled(lambda kernel, s: kernel + centre_of(kernel) * (1 - s), lambda bias, s, t: bias)
             ),
             "the bias must go through the norm too": with_branches(
                 after=refilled(lambda kernel, s: kernel, lambda bias, s, t: (bias - t) / s)
+            ),
+            "the norm must scale the bias too": with_branches(
+                after=refilled(lambda kernel, s: kernel, lambda bias, s, t: (bias - t) / s + t)
             ),
             "the bias is scaled by the norm and its shift is forgotten": with_branches(
                 after=refilled(lambda kernel, s: kernel, lambda bias, s, t: bias - t)
             ),
             "the kernel must be scaled by the norm, as the bias is": with_branches(
                 after=refilled(lambda kernel, s: kernel / s, lambda bias, s, t: bias)
+            ),
+            "groups are lost: a depthwise kernel has one input channel": (
+                with_branches(after=another_convolution(set_kernel)),
+                with_branches(after=another_convolution(copy_kernel)),
             ),
         },
         call=output_of,
@@ -251,16 +394,19 @@ EXERCISES = {
             "mean as bias.",
         ),
         wrong={
-            "right in eval mode only: in train mode the norms use the batch's mean and deviation, which weight and bias "
-            "must undo": unfused_with(statistics=False),
+            NOT_UNDONE: unfused_with(statistics=False),
+            BIASED: unfused_with(unbiased=True),
+            OF_X: unfused_with(of_x=True),
+            "returns a Conv2d: a ThreeBranches with its two norms is asked for": lambda conv, x: conv,
+            "bn is Identity, and it must be BatchNorm2d": without_second_norm,
+            "forward was replaced: set weights and statistics, and leave the code as it is": other_forward,
+            "the 1x1 branch starts with a random bias: set it": random_branch(),
+            "the 1x1 branch starts with a random kernel: set it": random_branch(weight=0.5),
             "the identity adds the input once more: the 3x3 kernel must have 1 less in the middle": unfused_with(
                 identity=0.0
             ),
             "1 is added in the middle of the kernel, where it must be subtracted": unfused_with(identity=-1.0),
             "the bias of the convolution is lost": unfused_with(bias=False),
-            "a norm divides by the biased deviation of the batch: var(..., unbiased=False)": unfused_with(
-                unbiased=True
-            ),
         },
         call=in_both_modes,
         tolerance=1e-3,

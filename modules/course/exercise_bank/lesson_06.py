@@ -238,7 +238,9 @@ EXERCISES = {
             "the batch norm stands where there are twice as many channels": cost_with(norm=1),
             "multiply-adds are asked for, each of which is two FLOPs": cost_with(times=2),
             "each weight is used at every position: times height * width": cost_with(positions=lambda h, w: 1),
+            "uses FasterNetBlock, which the task rules out": block_cost,
         },
+        ruled_out=(FasterNetBlock.__init__,),
         call=parts("the number of parameters", "the number of multiply-adds"),
     ),
     "06.4": Predict(

@@ -1,5 +1,6 @@
-"""Exercises of lesson 07: what is kept, a column undone, gradients of a step by hand, weights as inputs, a memory budget."""
+"""Exercises of lesson 07: what is kept, columns undone, gradients of a step by hand, weights as inputs, a memory budget."""
 
+import re
 from unittest import mock
 
 import torch
@@ -31,50 +32,68 @@ def kept_sets() -> tuple:
     return tuple(map(ends_of_segments, (1, 3, 5)))
 
 
-# ---------------------------------------------------------------------------------------------------- 07.2 a column
+# ---------------------------------------------------------------------------------------------------- 07.2 columns
 @torch.no_grad()
-def columns() -> list[tuple]:
-    def case(batch, channels, height, width, first=False):
-        column = wake(Column(channels, (1,) * len(channels), [0.0] * len(channels), first)).eval()
-        for i, c in enumerate(channels):
-            getattr(column, f"alpha{i}").uniform_(0.4, 1.5)
+def lists_of_columns() -> list[tuple]:
+    def case(number, batch, channels, height, width, first=False):
+        def column():
+            made = wake(Column(channels, (1,) * len(channels), [0.0] * len(channels), first)).double().eval()
+            for i in range(len(channels)):
+                getattr(made, f"alpha{i}").uniform_(0.4, 1.5)
+            return made
+
         sizes = [(batch, c, height >> i, width >> i) for i, c in enumerate(channels)]
-        return column, *(torch.randn(size) for size in (sizes[0], *sizes))
+        maps = (torch.randn(size, dtype=torch.float64) for size in (sizes[0], *sizes))
+        return [column() for _ in range(number)], *maps
 
-    return [case(1, [3, 5], 4, 6), case(2, [4, 6, 8], 8, 4), case(1, [3, 4, 5, 6], 16, 8), case(2, [5, 7], 2, 2, True)]
+    return [
+        case(1, 1, [3, 5], 4, 6),
+        case(2, 2, [4, 6, 8], 8, 4),
+        case(3, 1, [3, 4, 5, 6], 16, 8),
+        case(1, 2, [5, 7], 2, 2, True),
+    ]
 
 
-def undo_column(column, stem, maps, scaled=torch.div, order=reversed, above=None):
-    """The maps of the column before. `above(new, maps)` says whose map above a level reads, if not the one found last."""
-    new, maps = [*maps], [*maps]
-    for i in order(range(len(maps))):
-        level, alpha = column.part(i)
-        down, up = neighbours(i, stem, maps)
-        if above:
-            _, up = neighbours(i, stem, above(new, maps))
-        maps[i] = scaled(maps[i] - level(down, up), alpha)
+def undo_columns(
+    columns, stem, maps, along=reversed, order=reversed, above=None, one=lambda x, f, alpha: (x - f) / alpha
+):
+    """The maps before the first of `columns`.
+
+    `along` and `order` give the order of columns and of levels, `above(new, maps)` says whose map above a level reads,
+    if not the one found last, and `one(x, f, alpha)` finds a map.
+    """
+    for column in along(columns):
+        new, maps = [*maps], [*maps]
+        for i in order(range(len(maps))):
+            level, alpha = column.part(i)
+            below, up = neighbours(i, stem, maps)
+            if above:
+                _, up = neighbours(i, stem, above(new, maps))
+            maps[i] = one(maps[i], level(below, up), alpha)
     return maps
 
 
 def undone_with(**changes):
-    return lambda *inputs: undo_column(*inputs, **changes)
+    return lambda *inputs: undo_columns(*inputs, **changes)
 
 
-def divided_first(column, stem, maps):
-    maps = [*maps]
-    for i in reversed(range(len(maps))):
-        level, alpha = column.part(i)
-        maps[i] = maps[i] / alpha - level(*neighbours(i, stem, maps))
+def always_four(columns, stem, maps):
+    return undo_columns(columns, stem, maps, order=lambda levels: range(3, -1, -1))
+
+
+def always_four_neighbours_first(columns, stem, maps):
+    return neighbours(3, stem, maps) and always_four(columns, stem, maps)
+
+
+def run_forwards(columns, stem, maps):
+    for column in columns:
+        maps = column(stem, maps)
     return maps
 
 
-def run_forwards(column, stem, maps):
-    return column(stem, maps)
-
-
-def undone(function, column, stem, *maps):
+def undone(function, columns, stem, *maps):
     names = [f"map {i}" for i in range(len(maps))]
-    return parts(*names)(lambda: function(column, stem, list(maps)))
+    return parts(*names)(lambda: function(columns, stem, list(maps)))
 
 
 # ----------------------------------------------------------------------------------------------------- 07.3 gradients
@@ -124,6 +143,11 @@ def divided_only(level, alpha, new, below, grad):
 def of_the_sum(level, alpha, new, below, grad):
     old, grad_old, _, grad_alpha = backward(level, alpha, new, below, grad)
     return old, grad_old, backward(level, alpha, new, below, torch.ones_like(grad))[2], grad_alpha
+
+
+def alpha_into_the_level(level, alpha, new, below, grad):
+    old, grad_old, _, grad_alpha = backward(level, alpha, new, below, grad)
+    return old, grad_old, backward(level, alpha, new, below, grad * alpha)[2], grad_alpha
 
 
 def without_notes(level, alpha, new, below, grad):
@@ -188,6 +212,68 @@ class GradientOfTheSum(Careful):
         return None, x, *weights
 
 
+class Doubled(Careful):
+    @staticmethod
+    def backward(ctx, grad):
+        with torch.enable_grad():
+            x = ctx.saved_tensors[0].detach().requires_grad_()
+            ctx.layer(x).backward(grad)
+        return None, x.grad, *(p.grad for p in ctx.layer.parameters())
+
+
+class KeptGraph(Careful):
+    @staticmethod
+    def forward(ctx, layer, x, *weights):
+        with torch.enable_grad():
+            ctx.layer, ctx.x = layer, x.detach().requires_grad_()
+            ctx.y = layer(ctx.x)
+        return ctx.y.detach()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None, *torch.autograd.grad(ctx.y, [ctx.x, *ctx.layer.parameters()], grad)
+
+
+class KeptOutput(Careful):
+    @staticmethod
+    def forward(ctx, layer, x, *weights):
+        y = Careful.forward(ctx, layer, x)
+        ctx.save_for_backward(x, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weights = ctx.saved_tensors[0].detach(), list(ctx.layer.parameters())
+        with torch.enable_grad():
+            x = x.requires_grad_()
+            return None, *torch.autograd.grad(ctx.layer(x), [x, *weights], grad)
+
+
+class TooFew(Careful):
+    @staticmethod
+    def backward(ctx, grad):
+        return Careful.backward(ctx, grad)[:2]
+
+
+class WithoutNotes(Careful):
+    @staticmethod
+    def backward(ctx, grad):
+        x = ctx.saved_tensors[0].detach().requires_grad_()
+        return None, *torch.autograd.grad(ctx.layer(x), [x, *ctx.layer.parameters()], grad)
+
+
+def no_requires_grad(prepare):
+    class NoRequiresGrad(Careful):
+        @staticmethod
+        def backward(ctx, grad):
+            x = prepare(ctx.saved_tensors[0])
+            with torch.enable_grad():
+                y = ctx.layer(x)
+            return None, *torch.autograd.grad(y, [x, *ctx.layer.parameters()], grad)
+
+    return NoRequiresGrad
+
+
 def layers() -> list[tuple]:
     def case(needs_grad, c1, c2, *shape):
         layer = nn.Sequential(nn.Linear(c1, 2 * c1), nn.GELU(), nn.Linear(2 * c1, c2))
@@ -196,19 +282,60 @@ def layers() -> list[tuple]:
     return [case(False, 3, 5, 1), case(True, 4, 4, 2, 3), case(False, 5, 2, 3, 2, 2), case(True, 1, 3, 4)]
 
 
+NOT_AGAIN = "the layer is not computed again on the way back: you kept its graph"
+MORE_KEPT = "more than the input is remembered: save x alone"
+NOT_UNDER = "autograd took no notes: inside backward gradients are off. Run the layer under torch.enable_grad()"
+NOT_ASKED = "x needs requires_grad_() before the layer runs again"
+
+
 @torch.enable_grad()
 def trained(function, layer, x, needs_grad):
-    """Output and gradients, with an input that needs a gradient or none; where one is missing, zeros."""
-    x = x.clone().requires_grad_(needs_grad)
-    weights = list(layer.parameters())
-    y = function.apply(layer, x, *weights)
+    """Output and gradients, with an input that needs a gradient or none; where one is missing, zeros.
+
+    The gradients are found twice, as autograd.grad gives them and as a training finds them, in `.grad`.
+    """
+    x, runs = x.clone().requires_grad_(needs_grad), []
+    named = dict(layer.named_parameters()) | ({"x": x} if needs_grad else {})
+    layer.register_forward_hook(lambda *_: runs.append(layer))
+    y = function.apply(layer, x, *layer.parameters())
     if not isinstance(y, Tensor):
         return y
-    asked = [*weights, x] if needs_grad else weights
-    found = torch.autograd.grad((y * torch.arange(y.numel()).view_as(y)).sum(), asked, allow_unused=True)
-    found = [torch.zeros_like(a) if f is None else f for f, a in zip(found, asked)]
-    names = [f"the gradient of {name}" for name, _ in layer.named_parameters()] + ["the gradient of x"]
-    return {"the output": y.detach(), **dict(zip(names, found))}
+    before, kept = len(runs), remembered(y.grad_fn)
+    loss = (y * torch.arange(y.numel()).view_as(y)).sum()
+    try:
+        found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    except RuntimeError as error:
+        raise Fault(explained(str(error))) if explained(str(error)) else error from None
+    if len(runs) == before:
+        raise Fault(NOT_AGAIN)
+    if not all(any(t.shape == a.shape and t.equal(a) for a in (x, *layer.parameters())) for t in kept):
+        raise Fault(MORE_KEPT)
+    for tensor in named.values():
+        tensor.grad = None
+    y = function.apply(layer, x, *layer.parameters())
+    (y * torch.arange(y.numel()).view_as(y)).sum().backward()
+    result = {"the output": y.detach()}
+    for (name, tensor), gradient in zip(named.items(), found):
+        result[f"the gradient of {name}"] = torch.zeros_like(tensor) if gradient is None else gradient
+        result[f"after loss.backward() the gradient of {name}"] = (
+            torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+        )
+    return result
+
+
+def remembered(node) -> list[Tensor]:
+    """The tensors that a Function keeps between the passes."""
+    kept = [*getattr(node, "saved_tensors", ()), *vars(node).values()] if hasattr(node, "__dict__") else []
+    return [value for value in kept if isinstance(value, Tensor)]
+
+
+def explained(error: str) -> str:
+    """Autograd's own words in the learner's."""
+    if counts := re.search(r"incorrect number of gradients \(expected (\d+), got (\d+)\)", error):
+        return f"backward returned {counts[2]} values for {counts[1]} inputs: None for the layer, x, then each weight"
+    if "differentiated Tensors does not require grad" in error:
+        return NOT_ASKED
+    return NOT_UNDER if "does not require grad" in error else ""
 
 
 # ------------------------------------------------------------------------------------------------------ 07.5 a budget
@@ -234,6 +361,7 @@ def measured_network(choice: dict) -> dict:
     return {
         "million parameters": round(sum(p.numel() for p in net.parameters()) / 1e6, 2),
         "columns": net.columns,
+        "channels in P2": net.feature_channels(choice.get("width", 1.0))[0],
         "MiB between the passes": round(memory.saved, 2),
         "right digits of the gradients": round(-torch.tensor(error).clamp(min=1e-9).log10().item(), 1),
     }
@@ -255,24 +383,39 @@ EXERCISES = {
         },
     ),
     "07.2": FillIn(
-        undo_column,
-        columns,
+        undo_columns,
+        lists_of_columns,
         hints=(
-            "Solve new = alpha * old + level(below, above) for old. Which level reads only maps that are known at the start?",
-            "From the last level to the first: maps[i] = (maps[i] - level(*neighbours(i, stem, maps))) / alpha. So maps holds "
-            "new maps below i and old ones above it.",
+            "Solve new = alpha * old + level(below, above) for old. Which column is undone first, and which of its levels "
+            "reads only maps that are known?",
+            "Columns from the last to the first, and in each the levels from the last to the first: maps[i] = (maps[i] - "
+            "level(*neighbours(i, stem, maps))) / alpha. So maps holds new maps below i and old ones above it.",
         ),
         wrong={
+            "the last column is undone first: go through the columns backwards": undone_with(along=iter),
+            "only the last column is undone: go on with the one before": undone_with(
+                along=lambda columns: columns[-1:]
+            ),
             "the way back begins at the top level, which reads nothing of the column before": undone_with(order=iter),
             "the map above belongs to the column before: read the one that you have just found": undone_with(
                 above=lambda new, maps: new
             ),
-            "divide by alpha: on the way there it was multiplied": undone_with(scaled=torch.mul),
+            "divide by alpha: on the way there it was multiplied": undone_with(one=lambda x, f, alpha: (x - f) * alpha),
             "alpha is missing: on the way there the old map was multiplied by it": undone_with(
-                scaled=lambda x, alpha: x
+                one=lambda x, f, alpha: x - f
             ),
-            "subtract first, then divide: alpha multiplied the old map only": divided_first,
-            "that runs the column once more, forwards": run_forwards,
+            "parentheses: (new - F) / alpha": undone_with(one=lambda x, f, alpha: x - f / alpha),
+            "subtract what the level gives: on the way there it was added": undone_with(
+                one=lambda x, f, alpha: (x + f) / alpha
+            ),
+            "subtract first, then divide: alpha multiplied the old map only": undone_with(
+                one=lambda x, f, alpha: x / alpha - f
+            ),
+            "not every column has four maps: count from len(maps) - 1 down": (
+                always_four,
+                always_four_neighbours_first,
+            ),
+            "that runs the columns once more, forwards": run_forwards,
         },
         call=undone,
     ),
@@ -293,6 +436,7 @@ EXERCISES = {
             "old: what the level gives must be subtracted before the division": divided_only,
             "grad_old: alpha is missing, by which old was multiplied": backward_with(grad_old=lambda f: f["grad"]),
             "grad_old is multiplied by alpha, not divided": backward_with(grad_old=lambda f: f["grad"] / f["alpha"]),
+            "grad_below: alpha multiplies old, not what the level gives": alpha_into_the_level,
             "grad_below must go through the level": backward_with(grad_below=lambda f: f["grad"]),
             "grad_below: the gradient that comes in is not used; it is the third argument of autograd.grad": of_the_sum,
             "grad_alpha: alpha was multiplied by old, not by new": backward_with(
@@ -326,6 +470,13 @@ EXERCISES = {
             "the weights get no gradient: return one for each, in the order in which they came in": NoGradientForWeights,
             "x gets no gradient: the layers before this one would not train": NoGradientForInput,
             "the gradient that comes in is not used: it is the third argument of autograd.grad": GradientOfTheSum,
+            "the weights' gradients are doubled: y.backward adds them to .grad, and autograd adds what you return. Use "
+            "torch.autograd.grad": Doubled,
+            "backward returned 2 values for 6 inputs: None for the layer, x, then each weight": TooFew,
+            NOT_AGAIN: KeptGraph,
+            MORE_KEPT: KeptOutput,
+            NOT_UNDER: WithoutNotes,
+            NOT_ASKED: (no_requires_grad(lambda x: x), no_requires_grad(lambda x: x.detach())),
         },
         call=trained,
     ),
@@ -334,7 +485,8 @@ EXERCISES = {
         limits={
             "million parameters": ("at most", 6),
             "columns": ("at least", 12),
-            "MiB between the passes": ("at most", 0.8),
+            "channels in P2": ("at least", 16),
+            "MiB between the passes": ("at most", 0.7),
             "right digits of the gradients": ("at least", 4.5),
         },
         hints=(
@@ -344,8 +496,10 @@ EXERCISES = {
             "segment costs about half a digit.",
         ),
         wrong={
-            "MiB between the passes, allowed are at most 0.8": {"width": 0.25, "columns": 12, "segment": 1},
+            "MiB between the passes, allowed are at most 0.7": {"width": 0.25, "columns": 12, "segment": 1},
             "right digits of the gradients, needed are at least 4.5": {"width": 0.25, "columns": 12, "segment": 8},
+            "0.74 MiB between the passes, allowed are at most 0.7": {"width": 0.25, "columns": 12, "segment": 2},
+            "8 channels in P2, needed are at least 16": {"width": 0.125, "columns": 12, "segment": 1},
             "8 columns, needed are at least 12": {"width": 0.25, "columns": 8, "segment": 3},
             "million parameters, allowed are at most 6": {"width": 0.5, "columns": 12, "segment": 3},
             "segment=-1: it must be a whole number": {"width": 0.25, "columns": 12, "segment": -1},

@@ -10,6 +10,7 @@ from torch import nn
 import modules
 from modules.course.counting import count
 from modules.course.exercise_bank import Design, FillIn, Predict
+from modules.course.measure import gmac
 
 
 # -------------------------------------------------------------------------------------------------- 10.1 what is seen
@@ -199,7 +200,11 @@ EXERCISES = {
             "the output channels are counted twice: weight.numel() holds them already": counted(
                 products=lambda conv: conv.weight.numel()
             ),
+            "uses count, which the task rules out": lambda conv, height, width: round(
+                1e9 * count(conv, conv, torch.zeros(1, conv.in_channels, height, width)).gmac
+            ),
         },
+        ruled_out=(count, gmac),
     ),
     "10.3": FillIn(
         time_models,

@@ -73,9 +73,12 @@ def never_worse(mine, theirs):
 # ------------------------------------------------------------------------------------------------------- 11.3 a design
 def measured_backbone(backbone: type) -> dict[str, float]:
     try:
-        return measured(backbone)
+        found = measured(backbone)
     except NotImplementedError:
         raise ValueError("it is not written yet: replace each `raise NotImplementedError`") from None
+    if not any(name == "__init__" or name[:2] != "__" for name in vars(backbone)):
+        raise ValueError(f"{backbone.__name__} changes nothing of {backbone.__base__.__name__}")
+    return found
 
 
 class TooWide(TinyNet):
@@ -107,6 +110,16 @@ class Idle(TinyNet):
     def __init__(self, width=1.0):
         super().__init__(width)
         self.spare = nn.Conv2d(3, 3, 1)
+
+
+class Renamed(TinyNet):
+    """TinyNet under a name of one's own."""
+
+
+class FiveMaps(TinyNet):
+    def forward(self, x):
+        maps = super().forward(x)
+        return [maps[0], *maps]
 
 
 EXERCISES = {
@@ -153,6 +166,8 @@ EXERCISES = {
             "P2 of a picture of 64x96 is (2, 16, 32, 48), and should be (2, 16, 16, 24)": OtherStrides,
             "spare.weight gets no gradient": Idle,
             "TinyNet is the course's own": TinyNet,
+            "Renamed changes nothing of TinyNet": Renamed,
+            "forward returns 5 maps, and four are asked for": FiveMaps,
             "has a static feature_channels": nn.Conv2d,
             "a class derived from nn.Module is asked for": {"depths": (1, 2)},
         },
