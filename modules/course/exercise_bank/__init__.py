@@ -83,9 +83,11 @@ class FillIn(Exercise):
                 return ""
             if "is not written yet" in faults:
                 return "is not written yet: replace `raise NotImplementedError`"
+            if named := next(self.named(found, cases), ""):
+                return named
             first = next(i for i, fault in enumerate(faults) if fault)
-            named = self.named(found, cases)[:1] or self.named(found[first : first + 1], cases[first : first + 1])
-        return named[0] if len(named) == 1 else self.pattern(cases, faults)
+            named = set(self.named(found[first : first + 1], cases[first : first + 1]))
+        return named.pop() if len(named) == 1 else self.pattern(cases, faults)
 
     def typical(self) -> Iterator[tuple[str, Callable]]:
         for line, functions in self.wrong.items():
@@ -108,13 +110,11 @@ class FillIn(Exercise):
             return got, "changes its input in place: make something new, the caller still needs the input"
         return got, ""
 
-    def named(self, found: list[tuple], cases: list[tuple]) -> list[str]:
+    def named(self, found: list[tuple], cases: list[tuple]) -> Iterator[str]:
         """The lines of the typical wrong answers that give the same on these inputs, or fail in the same way."""
-
-        def gives_the_same(function):
-            return all(self.alike(one, self.run(function, case)) for one, case in zip(found, cases))
-
-        return list(dict.fromkeys(line for line, function in self.typical() if gives_the_same(function)))
+        for line, function in self.typical():
+            if all(self.alike(one, self.run(function, case)) for one, case in zip(found, cases)):
+                yield line
 
     def alike(self, one: tuple, other: tuple) -> bool:
         """Whether two runs gave the same, or raised the same."""

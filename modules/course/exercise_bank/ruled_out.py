@@ -12,7 +12,7 @@ def noticed(functions: tuple[Callable, ...]) -> Iterator[list[str]]:
 
     Functions written in Python are known by their code, those written in C by themselves.
     """
-    names = {getattr(inspect.unwrap(f), "__code__", f): f.__qualname__.removesuffix(".__init__") for f in functions}
+    names = {getattr(inspect.unwrap(f), "__code__", f): called_in_words(f) for f in functions}
     used = []
 
     def note(frame, event, called):
@@ -26,3 +26,7 @@ def noticed(functions: tuple[Callable, ...]) -> Iterator[list[str]]:
         yield used
     finally:
         sys.setprofile(None)
+
+
+def called_in_words(function: Callable) -> str:
+    return function.__name__ if inspect.isbuiltin(function) else function.__qualname__.removesuffix(".__init__")
