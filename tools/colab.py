@@ -94,7 +94,7 @@ def with_explorer() -> list[str]:
 def notebooks(numbers: list[str]) -> list[Path]:
     """Lessons, students' notebooks and solved ones with these numbers; no number means all."""
     every = [*lessons.lessons(), *sorted(STUDENTS.glob("[0-9]*.ipynb")), *sorted(SOLUTIONS.glob("[0-9]*.ipynb"))]
-    known = {path.stem[:2] for path in every}
+    numbers, known = [number.upper().zfill(2) for number in numbers], {path.stem[:2] for path in every}
     if unknown := sorted(set(numbers) - known):
         raise Problem(f"no notebook {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     return [path for path in every if not numbers or path.stem[:2] in numbers]
@@ -159,7 +159,7 @@ def look(notebook: nbformat.NotebookNode, verdict: str) -> None:
             raise Problem(f"cell {number} does not say {verdict!r}:\n{cell.source}\n{said}")
 
 
-def imitate(version: str, numbers: list[str]) -> list[str]:
+def imitate(version: str, paths: list[Path]) -> list[str]:
     """Run notebooks on one Python. Returns the names of those that failed."""
     failed = []
     with tempfile.TemporaryDirectory() as name:
@@ -168,7 +168,7 @@ def imitate(version: str, numbers: list[str]) -> list[str]:
         make_kernel(python, folder)
         before, env = versions(python), environment(folder)
         print(f"Python {version}:", ", ".join(" ".join(package) for package in before.items()), flush=True)
-        for path in notebooks(numbers):
+        for path in paths:
             title, started = f"{version} {path.relative_to(ROOT / 'notebooks').as_posix()}", time.perf_counter()
             try:
                 run(path, env)
@@ -188,6 +188,10 @@ def main() -> None:
     parser.add_argument("--python", choices=KINDS, help="run on this Python only")
     given = parser.parse_args()
     chosen = [given.python] if given.python else list(KINDS)
+    try:
+        plan = {v: notebooks(given.notebooks or ([] if v == EVERYTHING else with_explorer())) for v in chosen}
+    except Problem as problem:
+        sys.exit(f"colab: {problem}")
     missing = [version for version in chosen if not find_python(version)]
     if missing == chosen:
         sys.exit(f"This needs Python {' or '.join(missing)}; uv finds none. Install one, then try again.")
@@ -200,8 +204,9 @@ def main() -> None:
             "Colab works in /content. Make that folder and let yourself write to it: sudo install -d -o $USER /content"
         )
     failed = []
-    for version in [version for version in chosen if version not in missing]:
-        failed += imitate(version, given.notebooks or ([] if version == EVERYTHING else with_explorer()))
+    for version in chosen:
+        if version not in missing:
+            failed += imitate(version, plan[version])
     if missing:
         print(f"Not run, since uv finds no such Python here: {', '.join(missing)}")
     sys.exit("\n".join(["Failed:", *failed]) if failed else None)
