@@ -136,9 +136,10 @@ class NormLinear(nn.Sequential):
         """The one linear layer that computes the same as both, in eval mode."""
         scale = self.bn.weight / (self.bn.running_var + self.bn.eps).sqrt()
         shift = self.bn.bias - self.bn.running_mean * scale
-        self.l.bias += self.l.weight @ shift
-        self.l.weight *= scale
-        return self.l
+        linear = nn.Linear(self.l.in_features, self.l.out_features).to(self.l.weight)
+        linear.weight.copy_(self.l.weight * scale)
+        linear.bias.copy_(self.l.bias + self.l.weight @ shift)
+        return linear
 
 
 class Classifier(nn.Module):
