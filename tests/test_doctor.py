@@ -9,9 +9,12 @@ import yaml
 from PIL import Image, ImageDraw
 
 from modules.__main__ import main
+from modules.course import results, shipped
 from modules.course.doctor import doctor, judge_colours
 from modules.course.errors import InputError
 from modules.course.fire import FIRE_YAML, fire_pictures, read_boxes
+from modules.course.presets import preset
+from modules.course.train import train_once
 
 MODEL = "yolo11n-TinyNet.yaml"
 
@@ -64,6 +67,30 @@ def causes(*arguments, **settings):
 def test_nothing_is_named_where_nothing_is_wrong(model, discs, capsys):
     assert causes(model, FIRE_YAML) == [] and causes(model, discs) == []
     assert capsys.readouterr().out.count("Nothing found.") == 2
+
+
+def run_of_the_comparison(model: str, folder: Path) -> Path:
+    """The first seed's training on the fire set, as the folder that it was: its settings, losses and weights."""
+    name = model.removesuffix(".yaml")
+    (folder / "weights").mkdir(parents=True)
+    settings = preset("results").settings(model=model, data=str(FIRE_YAML))
+    (folder / "args.yaml").write_text(yaml.safe_dump(settings))
+    epochs, lines = results.curve(name)
+    rows = [f"{epoch},{loss}\n" for epoch, loss in zip(epochs, lines[0])]
+    (folder / "results.csv").write_text("epoch,train/loss\n" + "".join(rows))
+    shutil.copy(shipped.checkpoint(name), folder / "weights" / "last.pt")
+    return folder
+
+
+@pytest.mark.parametrize("model", [MODEL, "yolo11n.yaml"])
+def test_nothing_is_named_in_healthy_runs(model, discs, tmp_path, monkeypatch, capsys):
+    """Two models, two sets: one run on the fire set that the comparison has done, one on another set that is done here."""
+    monkeypatch.setenv("COURSE_RUNS", str(tmp_path / "runs"))
+    run = train_once(model, discs, preset="smoke", imgsz=96, epochs=13)
+    assert run.losses[-1] < run.losses[0]
+    assert causes(run.folder) == [] and causes(run_of_the_comparison(model, tmp_path / "stored")) == []
+    said = capsys.readouterr().out
+    assert said.count("Nothing found.") == said.count("ok  Losses") == said.count("ok  Colours") == 2
 
 
 # ---------------------------------------------------------------------------------------------------------------- broken
