@@ -17,7 +17,15 @@ from PIL import Image
 from modules.course import results, shipped
 from modules.course.fire import fire_pictures
 from modules.course.measure import gmac
-from modules.course.results_figures import accuracy_against, curves_figure, draw_curves
+from modules.course.results_figures import (
+    accuracy_against,
+    costs_figure,
+    curves_figure,
+    draw_curves,
+    draws_figure,
+    families_figure,
+    gallery,
+)
 from results import page, run, validity
 from results.__main__ import main
 from results.plan import ABLATIONS, CAUSES, MAIN, MODELS, ORDER
@@ -277,12 +285,34 @@ def test_without_any_row_everything_says_so_and_draws_nothing(scratch, capsys):
     draw_curves(ax, "mAP50", ["yolo11n"])
     assert not ax.lines
     assert [ax.get_title() for ax in curves_figure(["yolo11n"]).axes] == ["no training is finished yet"]
+    assert families_figure("08").axes[0].get_title() == "no variant is trained yet"
+    assert len(costs_figure().axes) == 1
 
 
 def test_a_lessons_rows_are_its_models_and_what_they_are_compared_with(scratch):
     fill(scratch, {"yolo11n": (0.5, 0.52), "yolo11n-EMO": (0.7, 0.72)}, {"yolo11n": 5, "yolo11n-EMO": 9})
     assert [line[0] for line in results.rows_of("03").lines] == ["yolo11n-EMO", "yolo11n"]
     assert results.rows_of("05").lines == ()
+
+
+def test_what_a_lessons_variants_change_stands_beside_the_model_as_it_was(scratch):
+    assert results.tried("08").lines == () and "No training of these models" in results.tried("08").note
+    fill(scratch, {"yolo11n": (0.8, 0.8), "yolo11n-EMO": (0.6, 0.68)}, {"yolo11n": 9, "yolo11n-EMO": 5})
+    row = results.read("runs.csv")[0] | {"variant": "without drop path", "lesson": "08", "against": "yolo11n-EMO"}
+    rows = [row | {"name": "yolo11n-EMO-no_drop_path", "mAP50": score} for score in (0.75, 0.77)]
+    rows[1]["seed"] = "1"
+    results.write("runs.csv", results.COLUMNS, [*results.read("runs.csv"), *rows])
+    for seed in (0, 1):
+        shutil.copy(results.detections_file("yolo11n", seed), results.detections_file(rows[0]["name"], seed))
+    said = "+0.120, gain (two seeds: direction, not shown)"
+    texts = ("0.640 (0.600 .. 0.680)", "0.760 (0.750 .. 0.770)")
+    assert results.tried("08").lines == (("yolo11n-EMO", "without drop path", *texts, said, "80% -> 95%"),)
+    epochs = [
+        {"name": row["name"], "seed": row["seed"], "epoch": e, "train_loss": 9 - e} for row in rows for e in (1, 2)
+    ]
+    results.write("curves.csv", results.CURVE, epochs)
+    (above, below) = families_figure("08").axes
+    assert [line.get_label() for line in above.lines] == ["yolo11n-EMO-no_drop_path"] and not below.lines
 
 
 def test_bootstrap_compares_on_the_same_samples(scratch):
@@ -305,6 +335,14 @@ def test_figures_show_what_was_measured(scratch):
     assert [text.get_text() for text in costs.texts] == ["yolo11n"] and costs.get_xlabel() == "ms"
     # No training measured the validation loss, so it gets no empty panel.
     assert [ax.get_title() for ax in curves_figure(["yolo11n", "yolo11n-EMO"]).axes] == ["training loss", "mAP50"]
+
+
+def test_draws_and_a_gallery_are_drawn():
+    drawn = np.linspace(0, 1, 50)
+    scores, difference = draws_figure({"a": drawn, "b": drawn}, drawn - 0.5).axes
+    assert scores.get_xlabel() == "mAP50, 50 draws" and difference.get_xlabel() == "a minus b"
+    figure = gallery([(0, np.array([0.1, 0.1, 0.2, 0.3]))], "red", "one of them")
+    assert [len(ax.images) for ax in figure.axes] == [1, 0, 0, 0, 0, 0] and figure.get_suptitle() == "one of them: 1"
 
 
 def test_latencies_are_those_of_fused_detectors_on_a_cpu(scratch):

@@ -22,6 +22,14 @@ def style() -> None:
     matplotlib.rcParams.update(STYLE)
 
 
+def draw_lines(ax, lines: dict, xlabel: str, ylabel: str, x=None) -> None:
+    """Draw a line for each entry {label: numbers}, over `x` or over their places."""
+    for label, numbers in lines.items():
+        ax.plot(range(len(numbers)) if x is None else x, numbers, label=label)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend()
+
+
 def draw_boxes(ax, boxes, colour: str, labels=(), dashed: bool = False) -> None:
     """Draw `boxes`, rows of x1, y1, x2, y2 in pixels, onto a picture; `labels` stand above them."""
     for i, (x1, y1, x2, y2) in enumerate(boxes):

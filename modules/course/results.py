@@ -334,6 +334,37 @@ def rows_of(lesson: str) -> Table:
     return table([name for name in everything if name in names])
 
 
+def families(lesson: str) -> dict[str, list[Trained]]:
+    """The models of which this lesson tries variants, by name, and their variants: those that are trained."""
+    models, found = trained(), {}
+    for model in models.values():
+        if is_ablation(model) and lesson in model.lesson.split() and model.against in models:
+            found.setdefault(model.against, []).append(model)
+    return found
+
+
+def tried(lesson: str) -> Table:
+    """What the variants of a lesson change, and what came of it: a row for each, beside the model as it was.
+
+    The last column is the mean mAP50 as a part of that of `yolo11n`, before and after.
+    """
+    models = trained()
+    heading = ("model", "what was changed", "as it was", "changed", "difference in mAP50", "part of yolo11n's mAP50")
+    lines, seen = [], []
+    for name, variants in families(lesson).items():
+        for model in variants:
+            shares = " -> ".join(f"{share:.0%}" for share in shares_of(models.get("yolo11n"), models[name], model))
+            texts = (models[name].text(), model.text(), compare(model.name, name))
+            lines.append((name, model.variant, *texts, shares or "not known yet"))
+            seen += [models[name], model]
+    return Table(heading, tuple(lines), note(seen))
+
+
+def shares_of(whole: Trained | None, *models: Trained) -> list[float]:
+    """The mean mAP50 of each model as a part of that of `whole`; none where that is not trained."""
+    return [model.of("mAP50").mean() / whole.of("mAP50").mean() for model in models] if whole else []
+
+
 def note(models: Iterable[Trained]) -> str:
     """What the scores of a table are about, and how much they can say."""
     models = list(models)
