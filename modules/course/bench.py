@@ -38,7 +38,7 @@ Measures parameters, multiply-adds by two counters, milliseconds forwards (as tr
 it is installed), of a training step, and its peak memory: with 1 and with all threads, and on the GPU where there is one.
 
   MODEL      a backbone of the course, a model YAML, or a model of timm: bench EMO_1M yolo11n-EMO resnet18
-             Without any: all of the course and seven peers, about 12 minutes and 6 GB of memory.
+             Without any: all of the course, seven peers and two stock detectors, about 13 minutes and 6 GB of memory.
   sizes=     sides of the pictures; by default 224 for a backbone and 320 for a detector
   batches=   pictures at a time; by default 1,8
   rounds=5   how often each takes its turn; more are added to what is there

@@ -26,6 +26,7 @@ PEERS = (
     *("mobilenetv3_large_100", "mobilevit_xxs", "efficientnet_b0", "resnet18"),
     *("convnext_atto", "fastvit_t8", "swin_tiny_patch4_window7_224"),
 )
+STOCK = ("yolo11n", "yolov10n")  # the detectors that those of cfg/ are made from
 CFG = Path(modules.__file__).parent / "cfg"
 
 
@@ -99,9 +100,9 @@ def detectors() -> list[str]:
 
 
 def everything() -> list[Backbone]:
-    """All of the course, and its peers."""
+    """All of the course, its peers in timm, and the detectors that its own are compared with."""
     ours = [cls.__name__ for cls in modules.BACKBONES if cls is not modules.FasterNet]  # the same as fasternet_t0
-    return [*map(Backbone, ours), *map(Peer, PEERS), *map(Detector, detectors())]
+    return [*map(Backbone, ours), *map(Peer, PEERS), *map(Detector, (*STOCK, *detectors()))]
 
 
 def named(name: str) -> Backbone:
