@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import statistics
 import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
@@ -50,6 +51,17 @@ def test_setup_cell(path):
     cells = read(path).cells
     assert cells[1].source == lessons.setup_cell(), "run: python tools/lessons.py setup"
     assert [cell for cell in cells if "setup" in cell.metadata.get("tags", [])] == [cells[1]]
+
+
+@every_lesson
+def test_cells_are_few_and_short(path):
+    notebook = read(path)
+    lines = [
+        sum(line.strip() != "" and not line.lstrip().startswith("#") for line in cell.source.splitlines())
+        for cell in code_cells(notebook)
+    ]
+    assert len(notebook.cells) <= 90, "cut the lesson to its idea, or move a part to an appendix"
+    assert statistics.median(lines) <= 6, "one idea a cell: split the long ones"
 
 
 @every_lesson
