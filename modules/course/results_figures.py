@@ -101,7 +101,7 @@ def families_figure(lesson: str):
     return fig
 
 
-def gallery(cases: list, colour: str, title: str, shown: int = 6):
+def gallery(cases: list, colour: str, title: str, shown: int = 5):
     """The surroundings of the first boxes; a case is the number of a validation picture, and x1, y1, x2, y2 in parts."""
     fig, axes = plt.subplots(1, shown, figsize=(1.1 * shown, 1.4))
     pictures = fire_pictures("val")
