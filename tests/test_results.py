@@ -342,7 +342,7 @@ def test_draws_and_a_gallery_are_drawn():
     scores, difference = draws_figure({"a": drawn, "b": drawn}, drawn - 0.5).axes
     assert scores.get_xlabel() == "mAP50, 50 draws" and difference.get_xlabel() == "a minus b"
     figure = gallery([(0, np.array([0.1, 0.1, 0.2, 0.3]))], "red", "one of them")
-    assert [len(ax.images) for ax in figure.axes] == [1, 0, 0, 0, 0, 0] and figure.get_suptitle() == "one of them: 1"
+    assert [len(ax.images) for ax in figure.axes] == [1, 0, 0, 0, 0] and figure.get_suptitle() == "one of them: 1"
 
 
 def test_latencies_are_those_of_fused_detectors_on_a_cpu(scratch):
