@@ -65,9 +65,9 @@ def test_missing_place_is_named(patch, monkeypatch):
 
 
 def test_missing_class_is_named(monkeypatch):
-    patch = registry.PATCHES[1]._replace(owner="ultralytics.nn.tasks.Renamed")
+    patch = registry.PATCHES[1]._replace(owner="ultralytics.nn.tasks.NoSuchModel")
     monkeypatch.setattr(surgery, "PATCHES", [patch])
-    with pytest.raises(RuntimeError, match="has no ultralytics.nn.tasks.Renamed.__init__"):
+    with pytest.raises(RuntimeError, match="has no ultralytics.nn.tasks.NoSuchModel.__init__"):
         surgery.install()
 
 
