@@ -30,11 +30,11 @@ def maps() -> list[tuple]:
     ]
 
 
-def partition(x, window):
-    """Strided groups of h x w positions."""
+def partition(x, window, order=(0, 2, 4, 1, 3, 5)):
+    """Strided groups of h x w positions: (B, h, groups down, w, groups across, C), put into this order."""
     (B, C, H, W), (h, w) = x.shape, window
     x = x.permute(0, 2, 3, 1).reshape(B, h, H // h, w, W // w, C)
-    return x.permute(0, 2, 4, 1, 3, 5).reshape(-1, h * w, C)
+    return x.permute(order).reshape(-1, h * w, C)
 
 
 def tiles(x, window):
@@ -58,15 +58,11 @@ def sides_swapped(x, window):
 
 
 def positions_by_column(x, window):
-    (B, C, H, W), (h, w) = x.shape, window
-    x = x.permute(0, 2, 3, 1).reshape(B, h, H // h, w, W // w, C)
-    return x.permute(0, 2, 4, 3, 1, 5).reshape(-1, h * w, C)
+    return partition(x, window, (0, 2, 4, 3, 1, 5))
 
 
 def groups_by_column(x, window):
-    (B, C, H, W), (h, w) = x.shape, window
-    x = x.permute(0, 2, 3, 1).reshape(B, h, H // h, w, W // w, C)
-    return x.permute(0, 4, 2, 1, 3, 5).reshape(-1, h * w, C)
+    return partition(x, window, (0, 4, 2, 1, 3, 5))
 
 
 def groups_first(x, window):

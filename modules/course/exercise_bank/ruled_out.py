@@ -13,7 +13,7 @@ def noticed(functions: tuple[Callable, ...]) -> Iterator[list[str]]:
     Functions written in Python are known by their code, those written in C by themselves.
     """
     names = {getattr(inspect.unwrap(f), "__code__", f): called_in_words(f) for f in functions}
-    used = []
+    used, before = [], sys.getprofile()
 
     def note(frame, event, called):
         called = frame.f_code if event == "call" else called
@@ -25,7 +25,7 @@ def noticed(functions: tuple[Callable, ...]) -> Iterator[list[str]]:
     try:
         yield used
     finally:
-        sys.setprofile(None)
+        sys.setprofile(before)
 
 
 def called_in_words(function: Callable) -> str:
