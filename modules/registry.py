@@ -15,6 +15,10 @@ from typing import NamedTuple
 import ultralytics
 from torch import nn
 
+TOO_EARLY = (
+    "register() stands too early here: Ultralytics is only half imported. Put the line at the end of "
+    "ultralytics/__init__.py."
+)
 try:
     from ultralytics.nn import tasks
     from ultralytics.nn.tasks import parse_model  # noqa: F401
@@ -22,10 +26,7 @@ try:
 except ImportError as error:  # a fork imports this file from within Ultralytics, perhaps too early
     if "partially initialized" not in str(error):
         raise
-    raise ImportError(
-        "register() stands too early here: Ultralytics is only half imported. Put the line at the end of "
-        "ultralytics/__init__.py."
-    ) from None
+    raise ImportError(TOO_EARLY) from None
 
 
 class ModelError(ValueError):

@@ -22,7 +22,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn import tasks
 
 from .errors import Promise, check_reserved, check_rows, name_failing_layer, name_failing_row
-from .registry import REGISTERED, ModelError, add_branch, compiled, is_registered, loop_over_rows, syntax_tree
+from .registry import (
+    REGISTERED,
+    TOO_EARLY,
+    ModelError,
+    add_branch,
+    compiled,
+    is_registered,
+    loop_over_rows,
+    syntax_tree,
+)
 
 # What may put classes of a notebook in the place of registered ones: see course/yours.py.
 STAND_INS: list = vars(tasks).setdefault("_stand_ins_by_hand", [])
@@ -269,10 +278,7 @@ def owner_of(patch: Patch) -> Any:
 def missing(patch: Patch) -> str:
     """What to say where a function that must be replaced is not there."""
     if getattr(tasks.__spec__, "_initializing", False):
-        return (
-            "register() stands too early here: Ultralytics is only half imported. Put the line at the end of "
-            "ultralytics/__init__.py."
-        )
+        return TOO_EARLY
     return (
         f"Ultralytics {ultralytics.__version__} has no {patch.owner}.{patch.name}, which must be replaced to "
         f"{patch.why}. Install a version that was tried (8.3.0 to 8.4.190), and report this one."
