@@ -1,6 +1,6 @@
 # Needs python3 (3.10 or newer, with venv), make and git. Every target first sets up .venv if it is missing or out of date.
 PYTHON ?= python3
-MODEL ?= yolo11n-EMO.yaml
+MODEL ?= yolo11n-RepViT.yaml
 
 READY := .venv/.installed
 RUN := .venv/bin/python
@@ -17,7 +17,7 @@ lab: $(READY) ## open the course in JupyterLab: copies of lessons and exercises 
 	@mkdir -p my/exercises; for lesson in notebooks/*.ipynb notebooks/exercises/*.ipynb; do copy="my/$${lesson#notebooks/}"; test -e "$$copy" || cp "$$lesson" "$$copy"; done
 	$(RUN) -m jupyterlab --allow-root --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/my/00_start_here.ipynb
 
-train: $(READY) ## train a detector on the fire set (MODEL=yolo11n-EMO.yaml) and draw what it finds
+train: $(READY) ## train a detector on the fire set (MODEL=yolo11n-RepViT.yaml) and draw what it finds
 	$(RUN) -m modules train model="$(MODEL)"
 
 check: $(READY) ## look at Python, torch, Ultralytics, GPU, data and disk: OK or what to do

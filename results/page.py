@@ -1,15 +1,20 @@
-"""Write what is made from the csv files: results/README.md, its figure, the weights' model card, and the tables in
-README.md and in the lessons."""
+"""Write what is made from the csv files and the weights: results/README.md, its figures, the weights' model card, and the
+tables in README.md and in the lessons."""
 
 import hashlib
 import re
+import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
+from PIL import Image
 
-from modules.course import results, shipped
+from modules.course import judge, results, shipped
+from modules.course.fire import fire_pictures
+from modules.course.job import DEFAULT_MODEL
 from modules.course.pictures import style
+from modules.course.presets import PRESETS
 from modules.course.results_figures import accuracy_against
 
 PAGE = """\
@@ -46,6 +51,7 @@ nothing here may guard people or property.
 {table}
 """
 
+FOUND = results.RESULTS / "found.jpg"  # what the course's README shows first
 FRONT = Path(__file__).parents[1] / "README.md"
 LESSONS = sorted(FRONT.parent.glob("notebooks/*.ipynb"))
 IN_FRONT = re.compile(r"(?<=<!-- comparison: python -m results page -->\n\n).*?(?=\n\n<!-- /comparison -->)", re.DOTALL)
@@ -70,6 +76,26 @@ def write_page() -> None:
         figure = draw()
         figure.savefig(results.RESULTS / "comparison.png", metadata={"Source": number_of_csv()})
         plt.close(figure)
+    draw_found()
+
+
+def draw_found() -> None:
+    """What the course's weights of the model that `make train` trains find in twelve validation pictures."""
+    name = Path(DEFAULT_MODEL).stem
+    weights = shipped.checkpoint(name)
+    settings = {"imgsz": PRESETS["results"].imgsz}
+    with tempfile.TemporaryDirectory() as folder, plt.rc_context():
+        style()
+        drawn = Path(folder) / "found.png"
+        judge.draw_predictions(
+            shipped.load(name), fire_pictures("val"), drawn, settings, judge.stored_threshold(str(weights))
+        )
+        Image.open(drawn).convert("RGB").save(FOUND, quality=80, comment=number_of_weights())
+
+
+def number_of_weights() -> str:
+    """A number for the weights that the picture was made with."""
+    return hashlib.sha256((shipped.FOLDER / f"{Path(DEFAULT_MODEL).stem}.safetensors").read_bytes()).hexdigest()
 
 
 def page() -> str:

@@ -366,6 +366,7 @@ def test_pages_and_figure_are_those_of_the_csv():
         assert lesson.read_text(encoding="utf-8") == page.with_rows(lesson), f"{lesson.name} {stale}"
     assert results.trained() and "| model |" in page.front()
     assert Image.open(results.RESULTS / "comparison.png").text["Source"] == page.number_of_csv(), stale
+    assert Image.open(page.FOUND).info["comment"].decode() == page.number_of_weights(), stale
 
 
 def test_stored_rows_have_their_detections_and_curves():

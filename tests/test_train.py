@@ -28,7 +28,7 @@ from modules.course.errors import InputError
 from modules.course.fire import FIRE_YAML, fire_pictures, read_boxes
 from modules.course.inputs import check_imgsz
 from modules.course.job import MEASURED, PREDICTED, choose_pictures, prepare, sample
-from modules.course.judge import best_confidence, count_matched
+from modules.course.judge import best_confidence, count_found, count_matched, draw_predictions
 from modules.course.presets import PRESETS, preset
 from modules.course.resume import (
     FINISHED,
@@ -331,6 +331,37 @@ def test_boxes_are_drawn_from_the_best_confidence_on(best, expected):
 def test_each_found_box_counts_for_one_labelled_box(labelled, found, count):
     labelled, found = (torch.tensor(boxes, dtype=torch.float).reshape(-1, 4) for boxes in (labelled, found))
     assert count_matched(labelled, found) == count
+
+
+def test_the_found_objects_are_counted_at_one_confidence_for_all_runs(small_set):
+    (small_set / "train/labels/1.txt").write_text("0 .5 .5 .2 .2\n1 .5 .5 .2 .2\n1 .2 .2 .1 .1\n")
+    (small_set / "train/labels/2.txt").write_text("1 .5 .5 .2 .2\n")
+    pictures = [small_set / f"train/images/{number}.jpg" for number in (1, 2)]
+    sure = np.linspace(0, 1, 1000)
+    curves = np.stack([np.where(sure < 0.2, 1.0, 0), np.where(sure < 0.4, 2 / 3, 0)])  # class 0 is lost at 0.3
+    measured = SimpleNamespace(r_curve=curves, ap_class_index=np.array([0, 1]))
+    assert count_found(measured, pictures) == (2, 4)
+    assert count_found(SimpleNamespace(r_curve=curves[1:], ap_class_index=np.array([1])), pictures) == (2, 3)
+    one = SimpleNamespace(r_curve=np.full((1, 1000), 0.5), ap_class_index=np.array([0]))
+    assert count_found(one, pictures, single_class=True) == (2, 4)
+    assert count_found(SimpleNamespace(), pictures) == (0, 4)  # nothing was right: no curve
+
+
+def test_the_picture_shows_twelve_from_the_first_to_the_last(tmp_path):
+    asked = []
+
+    def predict(picture, **settings):
+        asked.append(picture)
+        boxes = SimpleNamespace(xyxy=torch.zeros(0, 4), conf=torch.zeros(0))
+        return [SimpleNamespace(boxes=boxes, orig_shape=Image.open(picture).size[::-1])]
+
+    pictures = fire_pictures("val")
+    for shown, rows in ((pictures, 3), (pictures[:3], 1)):
+        asked.clear()
+        draw_predictions(SimpleNamespace(predict=predict), shown, tmp_path / "found.png", {}, 0.3)
+        assert asked[0] == str(shown[0]) and asked[-1] == str(shown[-1]) and len(asked) == min(12, len(shown))
+        width, height = Image.open(tmp_path / "found.png").size
+        assert abs(height / width - (0.6 + 2.2 * rows) / 11) < 0.01
 
 
 # ------------------------------------------------------------------------------------------- which pictures are taken

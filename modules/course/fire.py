@@ -38,9 +38,19 @@ def read_boxes(picture: Path) -> np.ndarray:
 
     A row `class x1 y1 x2 y2 x3 y3 ...` is an outline; its box is the smallest around it.
     """
+    return np.array([to_box(row[1:]) for row in read_rows(picture)]).reshape(-1, 4)
+
+
+def read_classes(picture: Path) -> list[int]:
+    """The classes of a picture's labelled boxes, as numbers."""
+    return [int(row[0]) for row in read_rows(picture)]
+
+
+def read_rows(picture: Path) -> list[np.ndarray]:
+    """The rows of a picture's label file: the class, then the four numbers of a box or the corners of an outline."""
     label = Path(img2label_paths([str(picture)])[0])
-    rows = [line.split()[1:] for line in label.read_text(encoding="utf-8-sig").splitlines()] if label.is_file() else []
-    return np.array([to_box(np.array(row, dtype=float)) for row in rows if len(row) >= 4]).reshape(-1, 4)
+    lines = label.read_text(encoding="utf-8-sig").splitlines() if label.is_file() else []
+    return [np.array(line.split(), dtype=float) for line in lines if len(line.split()) >= 5]
 
 
 def to_box(numbers: np.ndarray) -> np.ndarray:

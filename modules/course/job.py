@@ -32,7 +32,7 @@ from .presets import preset as choose_preset
 from .quiet import nothing_fetched, quiet
 from .sets import Data, check_data
 
-DEFAULT_MODEL = "yolo11n-EMO.yaml"
+DEFAULT_MODEL = "yolo11n-RepViT.yaml"
 
 # Which settings reach what. All are for training. Of these two groups some also decide what is measured, and what the
 # network is asked when the picture of its predictions is drawn. Ultralytics would take the others there too, and

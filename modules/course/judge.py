@@ -1,5 +1,6 @@
 """After the training: measure the weights, choose a confidence threshold, draw what they find."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,14 @@ from ultralytics import YOLO
 from ultralytics.utils.metrics import box_iou, smooth
 
 from .checkpoints import load_model
-from .fire import read_boxes, show_labelled, to_corners
+from .fire import read_boxes, read_classes, show_labelled, to_corners
 from .job import MEASURED, PREDICTED, Job, write_set
 from .pictures import BLUE, GREEN, draw_boxes
 from .quiet import nothing_fetched, quiet
 from .resume import Run, final_weights, read_checkpoint, seal
 from .threads import all_cores
 
-SURE = 0.3  # a box found with less counts as no help when the picture's fires are counted
+SURE = 0.3  # a box found with less counts as no help when the found objects are counted
 USUAL = 0.25  # Ultralytics' threshold
 
 
@@ -34,7 +35,8 @@ def judge(job: Job, folder: Path) -> Run:
     threshold = job.settings.get("conf") or best_confidence(box)
     seal(folder / "weights" / "best.pt", confidence=threshold)
     picture = Run(folder, {}, 0).picture
-    found = draw_predictions(yolo, pictures, picture, {**job.only(PREDICTED)}, threshold)
+    draw_predictions(yolo, pictures, picture, {**job.only(PREDICTED)}, threshold)
+    found = count_found(box, pictures, single_class=bool(job.settings.get("single_cls")))
     return Run(folder, {name: float(score) for name, score in scores.items()}, len(pictures), threshold, found)
 
 
@@ -47,6 +49,20 @@ def best_confidence(box) -> float:
     if not curve.size:
         return USUAL
     return max(0.05, float(smooth(curve.mean(0), 0.1).argmax() / (curve.shape[1] - 1)))
+
+
+def count_found(box, pictures: list[Path], single_class: bool = False) -> tuple[int, int]:
+    """How many labelled objects of the measured pictures are found with a confidence of at least `SURE`, and of how many.
+
+    Ultralytics keeps the recall of each class at 1000 confidences from 0 to 1.
+    """
+    labelled = Counter(0 if single_class else label for picture in pictures for label in read_classes(picture))
+    curve = np.asarray(getattr(box, "r_curve", ()))  # none where nothing was right
+    if not curve.size:
+        return 0, labelled.total()
+    recall = curve[:, round(SURE * (curve.shape[1] - 1))]
+    counts = np.array([labelled[label] for label in map(int, box.ap_class_index)])
+    return round(float(recall @ counts)), int(counts.sum())
 
 
 def stored_threshold(weights: str) -> float | None:
@@ -71,49 +87,42 @@ def spread(pictures: list[Path], count: int) -> list[Path]:
     return [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, count).astype(int))]
 
 
-def draw_predictions(
-    yolo: YOLO, pictures: list[Path], path: Path, settings: dict, threshold: float, count: int = 6
-) -> tuple[int, int]:
-    """Write `count` pictures, spread over the set, with the boxes found (and how sure) and those labelled (dashed).
-
-    Returns how many of the labelled boxes in these pictures are found with a confidence of at least `SURE`, and how
-    many there are.
-    """
+def draw_predictions(yolo: YOLO, pictures: list[Path], path: Path, settings: dict, threshold: float, count: int = 12):
+    """Write `count` pictures, spread over the set, with the boxes found (and how sure) and those labelled (dashed)."""
     chosen = spread(pictures, count)
-    settings = {**settings, "conf": min(threshold, SURE), "verbose": False}
-    figure = Figure(figsize=(9.6, 5.2), layout="constrained")
+    settings = {**settings, "conf": threshold, "verbose": False}
     with quiet(), nothing_fetched(), all_cores():
         found = [yolo.predict(str(picture), **settings)[0] for picture in chosen]
-    axes = figure.subplots(2, 3).flat
+    rows = -(-len(chosen) // 4)
+    figure = Figure(figsize=(11, 0.6 + 2.2 * rows), layout="constrained")
+    axes = figure.subplots(rows, 4, squeeze=False).flat
     for ax in axes[len(chosen) :]:
         ax.axis("off")
-    boxed = matched = labelled = 0
+    right = labelled = 0
     for ax, picture, result in zip(axes, chosen, found):
-        corners, sure = show_found(ax, picture, result, threshold)
+        corners = show_found(ax, picture, result, threshold)
         height, width = result.orig_shape
         truth = torch.tensor(to_corners(read_boxes(picture), width, height), dtype=torch.float32)
-        right = count_matched(truth, corners[sure >= threshold])
-        ax.set_title(f"{picture.name}: {right} of {len(truth)}", fontsize=11)
-        matched += count_matched(truth, corners[sure >= SURE])
-        boxed, labelled = boxed + right, labelled + len(truth)
+        here = count_matched(truth, corners)
+        ax.set_title(f"{picture.name}: " + (f"{here} of {len(truth)}" if len(truth) else "none"), fontsize=11)
+        right, labelled = right + here, labelled + len(truth)
     figure.suptitle(
-        f"Dashed: {labelled} labelled. Solid: confidence at least {threshold:.2f}, which finds {boxed} of them."
+        f"Dashed: {labelled} labelled. Solid: confidence at least {threshold:.2f}, which finds {right} of them."
     )
     figure.savefig(path, dpi=80)
-    return matched, labelled
 
 
-def show_found(ax, picture: Path, result, threshold: float) -> tuple[torch.Tensor, torch.Tensor]:
+def show_found(ax, picture: Path, result, threshold: float) -> torch.Tensor:
     """Draw a picture with the boxes found (and how sure), and those labelled (dashed).
 
-    Returns all boxes of the result, (n, 4) pixels, and their confidences (n,), drawn or not.
+    Returns the corners of the drawn boxes, (n, 4) pixels.
     """
     boxes = result.boxes if result.boxes is not None else result.obb
     corners, sure = boxes.xyxy.cpu(), boxes.conf.cpu()
     drawn = sure >= threshold
     draw_boxes(ax, corners[drawn].tolist(), BLUE, [f"{confidence:.2f}" for confidence in sure[drawn].tolist()])
     show_labelled(ax, picture, GREEN, dashed=True)  # last, so that no found box hides a label
-    return corners, sure
+    return corners[drawn]
 
 
 def count_matched(labelled: torch.Tensor, found: torch.Tensor, iou: float = 0.5) -> int:

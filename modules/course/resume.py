@@ -29,7 +29,7 @@ class Run:
     scores: dict[str, float]  # precision, recall, mAP50, mAP50-95
     validated: int
     threshold: float = 0.25  # the confidence with the highest F1 on these pictures
-    found: tuple[int, int] | None = None  # labelled boxes found in the picture, and all that are labelled there
+    found: tuple[int, int] | None = None  # labelled objects found with some confidence, and all that were labelled
 
     def __str__(self):
         scores = "   ".join(f"{name} {score:.3f}" for name, score in self.scores.items())

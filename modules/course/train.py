@@ -25,7 +25,7 @@ def train(model=None, data=None, preset: str | None = None, verbose: bool = True
 
     Args:
         model: a model YAML, which is trained from scratch, or weights (.pt), which are trained further; by default
-            yolo11n-EMO.yaml.
+            yolo11n-RepViT.yaml.
         data: a detection set's YAML; by default the fire set.
         preset: "smoke", "laptop", "gpu", "results" or "full"; without it see `modules.course.presets.preset`.
         verbose: print a row after each epoch, and where weights and picture are. Otherwise one line with the scores.
