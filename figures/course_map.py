@@ -74,7 +74,7 @@ def yaml_card(ax):
     for n, (row, colour) in enumerate(rows):
         bold = "bold" if colour == BLUE else "normal"
         text(ax, 4, 71.2 - 2.75 * n, row, 10.5, colour, family="monospace", weight=bold, ha="left")
-    lesson(ax, 38, 79, "00")
+    lesson(ax, 38, 79, "01")
 
 
 def registry_card(ax):
@@ -110,6 +110,7 @@ def neck_and_head(ax):
     """YOLO's own half: three scales that exchange what they know, then boxes."""
     text(ax, 134.5, 79.8, "neck", 13, weight="bold")
     text(ax, 147.8, 79.8, "head", 13, weight="bold")
+    lesson(ax, 155.5, 79.8, "00")
     heights = (73, 64.5, 56)
     arrow(ax, (123.4, 66.5), (127.6, 66.5), width=2.4)
     for y in heights:
@@ -187,7 +188,7 @@ def columns(ax, x, y):
 FAMILIES = [
     ("EMO", ["02", "03", "04"], "attention in windows,", "inside an inverted residual", windows),
     ("RepViT", ["05"], "many branches to train,", "one convolution to work", branches),
-    ("FasterNet", ["06"], "convolve one channel", "in four: less to read, write", partial),
+    ("FasterNet", ["06"], "convolve one channel", "in four: fewer FLOPs", partial),
     ("RevCol", ["07"], "columns that can be", "undone: far less memory", columns),
 ]
 

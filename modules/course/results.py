@@ -28,6 +28,7 @@ COLUMNS = (
 )
 CURVES = {"train_loss": "training loss", "val_loss": "validation loss", "mAP50": "mAP50"}  # those that are drawn
 CURVE = ("name", "seed", "epoch", *CURVES, "mAP50-95")
+ONE_SEED, NOISE = "one seed: says nothing yet", "within noise"  # what may be said of a difference, see `verdict`
 IOUS = np.linspace(0.5, 0.95, 10)
 
 
@@ -87,13 +88,16 @@ class Trained:
 
 
 def trained(names: Iterable[str] | None = None) -> dict[str, Trained]:
-    """The models that have finished trainings, by name, the best mean mAP50 first; with `names` only those."""
+    """The models that have finished trainings, by name; with `names` only those.
+
+    The best mean mAP50 first. Those of which one seed has run come after all others: their place would be luck.
+    """
     found: dict[str, list[dict]] = {}
     for row in read("runs.csv"):
         found.setdefault(row["name"], []).append(row)
     wanted = found if names is None else [name for name in names if name in found]
     models = [Trained(name, tuple(sorted(found[name], key=lambda row: int(row["seed"])))) for name in wanted]
-    return {model.name: model for model in sorted(models, key=lambda model: -model.of("mAP50").mean())}
+    return {m.name: m for m in sorted(models, key=lambda m: (len(m.rows) == 1, -m.of("mAP50").mean()))}
 
 
 # ---------------------------------------------------------------------------------------------------------- detections
@@ -246,16 +250,26 @@ def compare(name: str, against: str) -> str:
     if len(models) < 2:
         return "not trained yet"
     ours, theirs = models[name], models[against]
-    both = common_seeds(name, against)
     gain = ours.of("mAP50").mean() - theirs.of("mAP50").mean()
+    return f"{gain:+.3f}, {verdict(ours, theirs)}"
+
+
+def verdict(ours: Trained, theirs: Trained) -> str:
+    """What the difference of two trained models is called.
+
+    With three seeds "gain", "loss" or "within noise"; with two a direction at most; with one nothing.
+    """
+    both = common_seeds(ours.name, theirs.name)
     if len(both) < 2:
-        return f"{gain:+.3f}, one seed: says nothing yet"
-    low, high = np.percentile(bootstrap(name, against, both), [2.5, 97.5])
-    apart = ours.of("mAP50").min() > theirs.of("mAP50").max() or ours.of("mAP50").max() < theirs.of("mAP50").min()
-    if not apart or low <= 0 <= high:
-        return f"{gain:+.3f}, within noise"
-    word = "gain" if gain > 0 else "loss"
-    return f"{gain:+.3f}, {word}" if len(both) > 2 else f"{gain:+.3f}, {word} (two seeds: direction, not shown)"
+        return ONE_SEED
+    low, high = np.percentile(bootstrap(ours.name, theirs.name, both), [2.5, 97.5])
+    higher = ours.of("mAP50").min() > theirs.of("mAP50").max() and low > 0
+    lower = ours.of("mAP50").max() < theirs.of("mAP50").min() and high < 0
+    if not higher and not lower:
+        return NOISE
+    if len(both) == 2:
+        return f"{'higher' if higher else 'lower'} in both seeds: a direction, not shown"
+    return "gain" if higher else "loss"
 
 
 # --------------------------------------------------------------------------------------------------------------- tables
@@ -282,6 +296,12 @@ class Table:
         text = "\n".join(f"| {' | '.join(row)} |" for row in rows) if self.lines else ""
         return "\n\n".join(part for part in (text, self.note) if part)
 
+    def with_column(self, name: str, cells: Iterable[str], before: str) -> "Table":
+        """The same table with one more column."""
+        at = self.heading.index(before)
+        lines = tuple((*line[:at], cell, *line[at:]) for line, cell in zip(self.lines, cells, strict=True))
+        return Table((*self.heading[:at], name, *self.heading[at:]), lines, self.note)
+
     def without(self, *columns: str) -> "Table":
         """The same table, these columns left out."""
         kept = [i for i, name in enumerate(self.heading) if name not in columns]
@@ -293,7 +313,7 @@ class Table:
 
 
 def table(names: Iterable[str] | None = None) -> Table:
-    """Models side by side, the best mean mAP50 first: `names`, or all that are no variants."""
+    """Models side by side, in the order of `trained`: `names`, or all that are no variants."""
     models = main_models() if names is None else trained(names)
     heading = ("model", "seeds", "mAP50", "mAP50-95", "million parameters", "GMAC", "against", "difference in mAP50")
     lines = tuple(
@@ -317,7 +337,7 @@ def title(model: Trained) -> str:
 
 
 def main_models() -> dict[str, Trained]:
-    """The trained models that are no variants, the best mean mAP50 first."""
+    """The trained models that are no variants, in the order of `trained`."""
     return {name: model for name, model in trained().items() if not is_ablation(model)}
 
 
