@@ -25,6 +25,7 @@ def report(job: Job, run: Run) -> str:
         f"threshold {run.threshold:.2f}: {reason(job, run)}. predict and track use it with these weights.",
         f"weights  {shown(run.weights)}",
         f"picture  {shown(run.picture)}",
+        f"next     python -m modules predict model={shown(run.weights)} source=my_picture.jpg",
         f"{matched} of the {labelled} labelled {objects} are found with a confidence of at least {SURE:.2f}.",
     ]
     return "\n".join(line for line in lines if line)
