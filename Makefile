@@ -80,7 +80,7 @@ data: $(READY) ## make the fire set anew (fetches Blender's panoramas, 400 MB)
 	$(RUN) figures/fire_set.py
 
 clean: ## remove environments and caches; what you trained in runs/ stays
-	rm -rf .venv .versions *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .versions .colab.json *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv installs in seconds what takes pip minutes. A .venv that does not work (its Python is gone or too old) is made anew.

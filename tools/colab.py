@@ -3,11 +3,13 @@
 python tools/colab.py                  each Python of KINDS: 3.12 runs everything, 3.13 the lessons with sliders
 python tools/colab.py 00 05            these lessons and their exercises, on each Python
 python tools/colab.py --python 3.13    this Python alone
+python tools/colab.py --again          also those that have passed at this commit
 
 A Python of its own holds torch, the Jupyter packages of KINDS and a package google.colab. Each notebook then runs from top
 to bottom under the smoke preset, in a fresh /content: its set-up cell clones this checkout, as last committed, in place of
 the public address. A student's notebook runs untouched, where every check says what is missing, and solved, where each says
-"right". What the imitation lacks: Colab's GPU, its browser, and all else that Colab has installed.
+"right". A table at the end says which notebooks passed, and the seconds. Stopped, it goes on where it was, as long as the
+commit is the same. What the imitation lacks: Colab's GPU, its browser, and all else that Colab has installed.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -33,6 +36,7 @@ from tools.exercises import SOLUTIONS, STUDENTS  # noqa: E402
 from tools.fold import Problem  # noqa: E402
 
 CONTENT = Path("/content")
+PASSED = ROOT / ".colab.json"  # a commit, and the seconds of each notebook that passed there
 # What Jupyter is in each Python: first as Colab ships it, then with the next ipywidgets.
 KINDS = {
     "3.12": ["ipykernel==6.17.1", "ipywidgets==7.7.1", "ipython<8", "jupyter-client<8"],
@@ -159,9 +163,25 @@ def look(notebook: nbformat.NotebookNode, verdict: str) -> None:
             raise Problem(f"cell {number} does not say {verdict!r}:\n{cell.source}\n{said}")
 
 
-def imitate(version: str, paths: list[Path]) -> list[str]:
-    """Run notebooks on one Python. Returns the names of those that failed."""
-    failed = []
+def commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    return subprocess.run(command, cwd=ROOT, check=True, text=True, capture_output=True).stdout.strip()
+
+
+def passed_before(now: str) -> dict[str, float]:
+    """The seconds of each notebook that has passed at this commit; none where files are changed and not committed."""
+    if not PASSED.exists() or now.endswith("-dirty"):
+        return {}
+    stored = json.loads(PASSED.read_text(encoding="utf-8"))
+    return stored["passed"] if stored["commit"] == now else {}
+
+
+def title(version: str, path: Path) -> str:
+    return f"{version}  {path.relative_to(ROOT / 'notebooks').as_posix()}"
+
+
+def imitate(version: str, paths: list[Path]) -> Iterator[tuple[str, float, str]]:
+    """Run notebooks on one Python. Gives the title of each, its seconds, and what failed (empty: nothing did)."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         python = make_python(folder / "python", version)
@@ -169,23 +189,43 @@ def imitate(version: str, paths: list[Path]) -> list[str]:
         before, env = versions(python), environment(folder)
         print(f"Python {version}:", ", ".join(" ".join(package) for package in before.items()), flush=True)
         for path in paths:
-            title, started = f"{version} {path.relative_to(ROOT / 'notebooks').as_posix()}", time.perf_counter()
+            started, failure = time.perf_counter(), ""
             try:
                 run(path, env)
-                print(f"{title}: ran from top to bottom, {time.perf_counter() - started:.0f} s", flush=True)
             except Problem as problem:
-                print(f"{title}: FAILED\n{problem}", flush=True)
-                failed.append(title)
+                failure = str(problem)
+            yield title(version, path), time.perf_counter() - started, failure
         after = versions(python)
     if before != after:
-        failed.append(f"{version}: the set-up cell changed what Colab ships: {before} became {after}")
-    return failed
+        yield f"{version}  what Colab ships", 0, f"the set-up cell changed {before} to {after}"
+
+
+def run_all(plan: dict[str, list[Path]], again: bool) -> bool:
+    """Run what has not passed at this commit, say so line by line, then in a table. Returns whether all passed."""
+    now, failed = commit(), []
+    seconds = {} if again else passed_before(now)
+    names = [title(version, path) for version, paths in plan.items() for path in paths]
+    for version, paths in plan.items():
+        left = [path for path in paths if title(version, path) not in seconds]
+        for name, took, failure in imitate(version, left) if left else []:
+            print(f"{name}: {'FAILED' if failure else 'passed'}, {took:.0f} s\n{failure}".rstrip(), flush=True)
+            seconds[name] = took
+            failed += [name] if failure else []
+            passed = {name: took for name, took in seconds.items() if name not in failed}
+            PASSED.write_text(json.dumps({"commit": now, "passed": passed}, indent=1), encoding="utf-8")
+    rows = list(dict.fromkeys([*names, *failed]))
+    print(f"\n{'Python and notebook':60} seconds")
+    for name in rows:
+        print(f"{name:60} {seconds[name]:7.0f}  {'FAILED' if name in failed else 'passed'}")
+    print(f"{len(rows) - len(failed)} of {len(rows)} passed")
+    return not failed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebooks", nargs="*", help="numbers of lessons, such as 00 or A1")
     parser.add_argument("--python", choices=KINDS, help="run on this Python only")
+    parser.add_argument("--again", action="store_true", help="run also what has passed at this commit")
     given = parser.parse_args()
     chosen = [given.python] if given.python else list(KINDS)
     try:
@@ -203,13 +243,10 @@ def main() -> None:
         sys.exit(
             "Colab works in /content. Make that folder and let yourself write to it: sudo install -d -o $USER /content"
         )
-    failed = []
-    for version in chosen:
-        if version not in missing:
-            failed += imitate(version, plan[version])
+    all_passed = run_all({version: plan[version] for version in chosen if version not in missing}, given.again)
     if missing:
         print(f"Not run, since uv finds no such Python here: {', '.join(missing)}")
-    sys.exit("\n".join(["Failed:", *failed]) if failed else None)
+    sys.exit(not all_passed)
 
 
 if __name__ == "__main__":

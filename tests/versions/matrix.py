@@ -31,6 +31,7 @@ def stop_after_first_epoch(trainer):
 
 
 def make(folder: Path) -> None:
+    differences = []
     for family in FAMILIES:
         for task in TASKS:
             stock = stock_model(family, task)
@@ -45,6 +46,7 @@ def make(folder: Path) -> None:
             (home / f"{FAMILIES[family]}-ours{TASKS[task]}.yaml").write_text(yaml.safe_dump(model))
             path = home / f"{FAMILIES[family]}n-ours{TASKS[task]}.yaml"
             difference = compare_fused(path)
+            differences.append(difference)
             yolo = YOLO(str(path))
             yolo.add_callback("on_model_save", stop_after_first_epoch)
             try:
@@ -52,6 +54,7 @@ def make(folder: Path) -> None:
             except Interrupted:
                 pass
             print(f"{family:>4} {task:8} built, fused (difference {difference:.0e}), trained one epoch")
+    print(f"{len(differences)} models built, fused (difference at most {max(differences):.0e}), trained one epoch")
 
 
 def compare_fused(path: Path) -> float:
@@ -88,7 +91,8 @@ def settings(home: Path, data: Path) -> dict:
 
 
 def load(folder: Path) -> None:
-    for home in sorted(folder.iterdir()):
+    homes = sorted(folder.iterdir())
+    for home in homes:
         last = home / "run" / "weights" / "last.pt"
         picture = cv2.imread(str(home / "images" / "0.png"))
         YOLO(str(last)).predict(picture, imgsz=64, verbose=False)
@@ -96,6 +100,7 @@ def load(folder: Path) -> None:
         lines = (home / "run" / "results.csv").read_text().splitlines()
         assert len(lines) == 1 + EPOCHS, f"{home.name}: {len(lines) - 1} epochs in results.csv, {EPOCHS} expected"
         print(f"{home.name:20} loaded in a fresh process, predicted, resumed to epoch {EPOCHS}")
+    print(f"{len(homes)} checkpoints loaded in a fresh process, predicted, resumed to epoch {EPOCHS}")
 
 
 if __name__ == "__main__":
