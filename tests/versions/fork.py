@@ -180,7 +180,8 @@ def inside(folder: Path) -> None:
     run = run_in(fork, "import modules", course=True)
     last = run.stderr.strip().splitlines()[-1]
     assert run.returncode and "The name EMO_1M is taken by ultralytics." in last, run.stderr[-1500:]
-    print(f"the course runs inside the fork; with another EMO_1M there it says: {last}")
+    print(f"with another EMO_1M in the fork: {last}")
+    print("the course runs inside the fork, and says which name is taken by another class")
 
 
 def workers(folder: Path) -> None:
