@@ -90,9 +90,9 @@ def versions(python: Path) -> dict[str, str]:
     return {package["name"]: package["version"] for package in listed if package["name"] in KEPT}
 
 
-def with_explorer() -> list[str]:
-    """The numbers of the lessons with sliders."""
-    return [path.stem[:2] for path in lessons.lessons() if "Explorer(" in path.read_text(encoding="utf-8")]
+def with_explorer() -> list[Path]:
+    """The lessons with sliders."""
+    return [path for path in lessons.lessons() if "Explorer(" in path.read_text(encoding="utf-8")]
 
 
 def notebooks(numbers: list[str]) -> list[Path]:
@@ -229,7 +229,8 @@ def main() -> None:
     given = parser.parse_args()
     chosen = [given.python] if given.python else list(KINDS)
     try:
-        plan = {v: notebooks(given.notebooks or ([] if v == EVERYTHING else with_explorer())) for v in chosen}
+        named = notebooks(given.notebooks)
+        plan = {v: named if given.notebooks or v == EVERYTHING else with_explorer() for v in chosen}
     except Problem as problem:
         sys.exit(f"colab: {problem}")
     missing = [version for version in chosen if not find_python(version)]
