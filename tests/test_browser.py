@@ -20,9 +20,6 @@ import pytest
 from tools import lessons
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: make test-browser installs it")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if not CHROMIUM:
-    pytest.skip("no Chromium: on Debian, sudo apt install chromium", allow_module_level=True)
 
 CELLS = [
     """
@@ -47,6 +44,19 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false"},
     "notebook-extension/tracker": {"windowingMode": "none"},
 }
+
+
+@pytest.fixture
+def browser():
+    """The system's Chromium, or the one that `playwright install` fetched."""
+    with playwright.sync_playwright() as p:
+        names = ("chromium", "chromium-browser", "google-chrome", p.chromium.executable_path)
+        found = next(filter(None, map(shutil.which, names)), None)
+        if not found:
+            pytest.skip("no Chromium: run .venv/bin/playwright install --with-deps chromium")
+        browser = p.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
@@ -99,47 +109,44 @@ def wait(happened, seconds):
     return time.perf_counter() - begin
 
 
-def test_a_slider_moves_by_keyboard_also_when_another_cell_computes(lab, tmp_path):
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1100, "height": 900})
-        page.set_default_timeout(180_000)
-        page.goto(lab)
-        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-        page.get_by_text("from modules.course.explorer").first.click()
-        page.keyboard.press("Shift+Enter")
-        handle = page.locator(".noUi-handle")
-        handle.wait_for()
-        picture = page.locator(".jupyter-widgets img")
-        picture.wait_for()
+def test_a_slider_moves_by_keyboard_also_when_another_cell_computes(browser, lab, tmp_path):
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
+    page.set_default_timeout(180_000)
+    page.goto(lab)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.get_by_text("from modules.course.explorer").first.click()
+    page.keyboard.press("Shift+Enter")
+    handle = page.locator(".noUi-handle")
+    handle.wait_for()
+    picture = page.locator(".jupyter-widgets img")
+    picture.wait_for()
 
-        def shown():
-            return page.evaluate("fetch(document.querySelector('.jupyter-widgets img').src).then(r => r.text())")
+    def shown():
+        return page.evaluate("fetch(document.querySelector('.jupyter-widgets img').src).then(r => r.text())")
 
-        def printed(text):
-            return page.locator(".jp-OutputArea-output", has_text=text)
+    def printed(text):
+        return page.locator(".jp-OutputArea-output", has_text=text)
 
-        took = []
-        for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowRight"):
-            before = shown()
-            handle.focus()
-            page.keyboard.press(key)
-            took.append(wait(lambda: shown() != before, 60))
-        print(f"from key to picture: {', '.join(f'{1000 * t:.0f}' for t in took)} ms")
-
-        if keep := os.environ.get("BROWSER_PICTURE"):
-            page.screenshot(path=keep)
-
-        assert page.get_by_text("another cell still computes").is_visible()
-        page.get_by_text("time.sleep").first.click()
-        page.keyboard.press("Shift+Enter")
-        printed("begun").wait_for()
+    took = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowRight"):
         before = shown()
         handle.focus()
-        page.keyboard.press("ArrowRight")
-        time.sleep(3)
-        print(f"while another cell computes the picture {'waits' if shown() == before else 'moves'}")
-        (tmp_path / "go").touch()
-        printed("ended").wait_for()
-        wait(lambda: shown() != before, 60)
-        browser.close()
+        page.keyboard.press(key)
+        took.append(wait(lambda: shown() != before, 60))
+    print(f"from key to picture: {', '.join(f'{1000 * t:.0f}' for t in took)} ms")
+
+    if keep := os.environ.get("BROWSER_PICTURE"):
+        page.screenshot(path=keep)
+
+    assert page.get_by_text("another cell still computes").is_visible()
+    page.get_by_text("time.sleep").first.click()
+    page.keyboard.press("Shift+Enter")
+    printed("begun").wait_for()
+    before = shown()
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    time.sleep(3)
+    print(f"while another cell computes the picture {'waits' if shown() == before else 'moves'}")
+    (tmp_path / "go").touch()
+    printed("ended").wait_for()
+    wait(lambda: shown() != before, 60)

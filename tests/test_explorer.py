@@ -101,15 +101,20 @@ def test_collecting_goes_on_after_a_picture_that_fails():
     assert gc.isenabled()
 
 
-def test_axes_without_ticks_keep_their_places():
-    def squares(side):
-        fig, axes = plt.subplots(1, 3, figsize=(6, 2), layout="constrained")
-        for ax in axes:
-            ax.imshow(np.eye(side))
-            ax.set_title("a title")
-            ax.axis("off")
-        return fig
+def squares(side):
+    fig, axes = plt.subplots(1, 3, figsize=(6, 2), layout="constrained")
+    for ax in axes:
+        ax.imshow(np.eye(side))
+        ax.set_title("a title", fontsize=9)
+        ax.axis("off")
+    return fig
 
+
+def test_titles_stand_where_matplotlib_puts_them():
+    assert Explorer(squares, side=(2, 9, 1, 3)).png == png(squares(3))
+
+
+def test_axes_without_ticks_keep_their_places():
     explorer = Explorer(squares, side=(2, 9, 1, 3))
     explorer.sliders["side"].value = 8
     kept, explorer.places = explorer.png, []

@@ -42,6 +42,13 @@ def no_collection():
             gc.enable()
 
 
+def keep_titles(figure: plt.Figure) -> None:
+    """Keep the titles of axes without ticks at their height: matplotlib makes ticks to see whether a title touches them."""
+    for ax in figure.axes:
+        if not ax.axison:
+            ax.set_title(ax.get_title(), y=1, fontproperties=ax.title.get_fontproperties().copy())
+
+
 class Explorer:
     """Sliders above a picture.
 
@@ -83,6 +90,7 @@ class Explorer:
     def draw_and_send(self) -> None:
         figure = self.draw(**{name: slider.value for name, slider in self.sliders.items()})
         plt.close(figure)  # or the notebook would show it a second time
+        keep_titles(figure)
         self.keep_layout(figure)
         self.png = png(figure)
         self.places = [ax.get_position(original=True) for ax in figure.axes]
