@@ -216,6 +216,22 @@ def test_numbers_of_a_table():
     assert costs.padded(3.14159, 6, 2) == "  3.14" and costs.padded(math.nan, 4) == "   -"
 
 
+def test_the_spread_stands_beside_the_median(measured):
+    assert measured.text("TinyNet", "forward", imgsz=160) == "1.0 (0.5 .. 3.0)"
+    assert measured.text("TinyNet", "forward", batch=3) == "-"
+
+
+def test_best_for_less_is_what_no_other_beats_in_both():
+    points = {"dear": (4, 9), "worse": (3, 2), "cheap": (1, 1), "middle": (2, 5), "unmeasured": (math.nan, 10)}
+    assert costs.best_for_less(points) == ["cheap", "middle", "dear"]
+    assert costs.best_for_less({"worse": (1, 3), "better": (1, 4)}) == ["better"]
+
+
+def test_weights_are_timms_or_the_authors():
+    names = ("TinyNet", "EMO_1M", "repvit_m0_6", "repvit_m0_9", "revcol_tiny")
+    assert [costs.weights_of(name) for name in names] == ["none", "authors", "authors", "timm", "authors"]
+
+
 def test_rank_correlation():
     assert costs.rank_correlation([1, 2, 3, 7], [10, 20, 40, 50]).value == pytest.approx(1)
     assert costs.rank_correlation([1, 2, 3, 7], [4, 3, 2, 1]).value == pytest.approx(-1)

@@ -11,7 +11,9 @@ import yaml
 from ultralytics.nn.tasks import ClassificationModel
 
 from modules.course import pages
+from modules.course.costs import Costs
 from modules.course.errors import InputError
+from modules.course.results import trained
 from modules.course.vendor import IMPORT, PACKAGE, vendor
 from modules.registry import REGISTERED
 
@@ -30,7 +32,20 @@ def test_the_page_of_the_modules_is_not_stale():
     assert pages.PAGE.read_text(encoding="utf-8") == pages.page(), "run `make modules`"
 
 
-@pytest.mark.parametrize("section", pages.page().split("\n## ")[1:], ids=lambda text: text.split("\n")[0])
+SECTIONS = pages.page().split("\n## ")[1:]
+
+
+def test_the_page_has_one_table_of_all_models():
+    """It is made of the csv files, so a new training or measurement makes the page stale."""
+    table, *sections = SECTIONS
+    files = re.findall(r"\[(\w+\.py)\]", table)
+    assert files == [text.split("\n")[0] for text in sections] and "stock" in table
+    for name in ("yolo11n", "yolo11n-RepViT"):
+        row = next(line for line in table.splitlines() if line.startswith(f"| {name},"))
+        assert trained([name])[name].text() in row and Costs().text(name, "fused", threads=1) in row
+
+
+@pytest.mark.parametrize("section", SECTIONS[1:], ids=lambda text: text.split("\n")[0])
 def test_what_the_page_says_of_a_module_is_enough(section, tmp_path):
     """Its files and its line register it, and its row builds, by what stands on the page."""
     row = yaml.safe_load(re.search(r"`- (.*?)`", section)[1])

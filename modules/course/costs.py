@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import timm
 
 from .results import RESULTS
 
@@ -29,6 +30,9 @@ class Measured:
     value: float
     low: float
     high: float
+
+    def __str__(self):
+        return f"{self.value:.1f} ({self.low:.1f} .. {self.high:.1f})"
 
 
 class Costs:
@@ -62,6 +66,10 @@ class Costs:
     def __call__(self, model: str, measure: str, **where) -> float:
         found = self.find(model, measure, **where)
         return found.value if found else math.nan
+
+    def text(self, model: str, measure: str, **where) -> str:
+        """The same in words, `17.6 (16.0 .. 21.0)`; a dash where there is no such row."""
+        return str(self.find(model, measure, **where) or "-")
 
     def models(self, *kinds: str, measure: str = "forward") -> list[str]:
         """Those of these kinds ("course", "timm", "detector") that have such a row."""
@@ -102,6 +110,23 @@ def published() -> dict[str, dict]:
         rows = list(csv.DictReader(file))
     numbers = ("top1", "million_parameters", "gmac", "milliseconds")
     return {row["model"]: {**row, **{key: float(row[key] or "nan") for key in numbers}} for row in rows}
+
+
+def weights_of(name: str) -> str:
+    """Who has trained weights of a backbone: "timm", else "authors" of the paper, else "none"."""
+    if timm.is_model(name) and timm.models.is_model_pretrained(name):
+        return "timm"
+    return "authors" if name in published() else "none"
+
+
+def best_for_less(points: dict[str, tuple[float, float]]) -> list[str]:
+    """Of {name: (cost, score)} those that no other beats in both, the cheapest first."""
+    found, most = [], -math.inf
+    for name, (cost, score) in sorted(points.items(), key=lambda item: (item[1][0], -item[1][1])):
+        if not math.isnan(cost) and score > most:
+            found.append(name)
+            most = score
+    return found
 
 
 @dataclass(frozen=True)

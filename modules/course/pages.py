@@ -1,12 +1,17 @@
 """modules/README.md, written from the code: for each module its files, its YAML and its one line. `make modules` runs it."""
 
 import ast
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import modules
 
 from ..registry import REGISTERED
+from .costed import STOCK
+from .costs import Costs, published, weights_of
+from .results import Table, trained
 from .vendor import MODULES, call, fits, source_file, with_imports
 
 PAGE = MODULES / "README.md"
@@ -28,6 +33,17 @@ register(EMO_1M)
 ```
 
 A backbone's row counts as five: 0 is the backbone, 1 to 4 are its maps P2 to P5 at strides 4, 8, 16 and 32.
+
+## At a glance
+
+Each model at scale n, beside the two stock detectors, for one class and one picture of 320 px: parameters and GMAC as it is
+trained, milliseconds as it is used (fused, {threads} thread{s} of {cpu}; median, least and most). mAP50 is that of lesson
+08's comparison, from scratch at 192 px, with the range over the seeds. Top-1 is what the authors publish of their sizes,
+which have four times the width of scale n; weights are for those sizes, from timm or from the authors.
+[Lesson 10](../notebooks/10_what_it_costs.ipynb) says how to choose, [results/](../results/README.md) which differences are
+more than noise.
+
+{table}
 """
 SECTION = """
 ## {title}
@@ -42,7 +58,14 @@ SECTION = """
 | YAML | {models} |
 | line | {lines} |
 | row | `{row}`{channels} |
+| where | {where} |
 """
+# Where a row of each kind may stand.
+PLACES = {
+    "backbone": "row 0, in the place of all rows of the stock backbone up to the last that halves the map (`graft`)",
+    "repeats": "in the place of any C2f, C3 or C3k2, in backbone or neck (appendix A4)",
+    "block": "between any two rows, or before the head; all later numbers move by one (lesson 04)",
+}
 
 
 def page() -> str:
@@ -51,7 +74,45 @@ def page() -> str:
     by_file: dict[Path, list[type]] = {}
     for cls in classes:
         by_file.setdefault(source_file(cls), []).append(cls)
-    return HEAD + "".join(section(path, found) for path, found in by_file.items())
+    costs = Costs()
+    threads = costs.threads[0]
+    head = HEAD.format(
+        table=overview(by_file, costs).markdown(), threads=threads, s="s" * (threads > 1), cpu=costs.machine["cpu"]
+    )
+    return head + "".join(section(path, found) for path, found in by_file.items())
+
+
+def overview(by_file: dict[Path, list[type]], costs: Costs) -> Table:
+    """A line for each file that has a model, and for the stock detectors: what it costs, and what it reached."""
+    heading = ("model", "million parameters", "GMAC", "ms", "mAP50", "published top-1 (%)", "weights")
+    found = {path: model_of(path, classes) for path, classes in by_file.items()}
+    lines = [("stock", name, ()) for name in STOCK]
+    lines += [(path.name, name, by_file[path]) for path, name in found.items() if name]
+    return Table(heading, tuple(line(*each, costs) for each in lines))
+
+
+def model_of(path: Path, classes: list[type]) -> str:
+    """The detector at scale n that a file's classes are used in, as `yolo11n-EMO`; "" where there is none."""
+    names = {cls.__name__ for cls in classes}
+    models = [model.stem for model in sorted((MODULES / "cfg").glob("*.yaml")) if uses(model, names)]
+    return re.sub(r"^(yolov?\d+)-", r"\1n-", models[0]) if models else ""
+
+
+def line(file: str, name: str, classes: Iterable[type], costs: Costs) -> tuple[str, ...]:
+    """One line of the table."""
+    scores, papers = trained([name]), published()
+    top1 = sorted(papers[cls.__name__]["top1"] for cls in classes if cls.__name__ in papers)
+    sources = {weights_of(cls.__name__) for cls in classes} - {"none"}
+    link = f"[{file}](#{file.replace('.', '')})" if classes else file
+    return (
+        f"{name}, {link}",
+        f"{costs(name, 'parameters') / 1e6:.2f}",
+        f"{costs(name, 'gmac'):.2f}",
+        costs.text(name, "fused", threads=costs.threads[0]),
+        scores[name].text() if scores else "-",
+        f"{top1[0]:.1f} .. {top1[-1]:.1f}" if top1 else "-",
+        ", ".join(sorted(sources, reverse=True)) or "-",
+    )
 
 
 def section(path: Path, classes: list[type]) -> str:
@@ -74,6 +135,7 @@ def section(path: Path, classes: list[type]) -> str:
         channels=f", P2 to P5 with {', '.join(map(str, first.feature_channels()))} channels at width 1"
         if REGISTERED[first.__name__].is_backbone
         else "",
+        where=PLACES[place(first)],
     )
 
 
@@ -81,6 +143,12 @@ def uses(model: Path, names: set[str]) -> bool:
     """Whether a model file holds one of these classes."""
     classes = [entry.cls for entry in REGISTERED.values()]
     return fits(model, classes) and not fits(model, [cls for cls in classes if cls.__name__ not in names])
+
+
+def place(cls: type) -> str:
+    """Which kind of row a class has."""
+    entry = REGISTERED[cls.__name__]
+    return "backbone" if entry.is_backbone else "repeats" if entry.repeats else "block"
 
 
 def example(cls: type) -> str:
