@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import itertools
 import math
 import shutil
 from types import SimpleNamespace
@@ -19,11 +20,13 @@ from modules.course.fire import fire_pictures
 from modules.course.measure import gmac
 from modules.course.results_figures import (
     accuracy_against,
+    colour_of,
     costs_figure,
     curves_figure,
     draw_curves,
     draws_figure,
     families_figure,
+    front,
     gallery,
 )
 from results import page, run, validity
@@ -335,6 +338,30 @@ def test_figures_show_what_was_measured(scratch):
     assert [text.get_text() for text in costs.texts] == ["yolo11n"] and costs.get_xlabel() == "ms"
     # No training measured the validation loss, so it gets no empty panel.
     assert [ax.get_title() for ax in curves_figure(["yolo11n", "yolo11n-EMO"]).axes] == ["training loss", "mAP50"]
+
+
+def test_names_touch_no_other_name_and_no_bar_and_the_front_needs_several_seeds(scratch):
+    scores = {"yolo11n": (0.5, 0.6), "yolov10n": (0.54, 0.56), "yolo11n-EMO": (0.7,), "yolo11n-RepViT": (0.55, 0.551)}
+    fill(scratch, scores, dict.fromkeys(scores, 5))
+    ax = Figure().subplots()
+    accuracy_against(ax, {"yolo11n": 3, "yolov10n": 3.4, "yolo11n-EMO": 5, "yolo11n-RepViT": 3.2}, "ms")
+    *lines, steps = ax.lines
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert len(boxes) == 4 and len(lines) == 8
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert not any(box.overlaps(line.get_window_extent()) for box in boxes for line in lines)
+    assert [line.get_mfc() for line in lines].count("white") == 1  # EMO's, of one seed
+    assert steps.get_xydata() == pytest.approx(np.array([(3, 0.55), (3.2, 0.5505), (5, 0.5505)]))
+    assert (
+        front({"a": (1, 0.5), "b": (2, 0.4), "c": (3, 0.7), "d": (1, 0.6)}) == [(1, 0.6), (3, 0.7)] and front({}) == []
+    )
+
+
+def test_a_family_has_one_colour():
+    assert colour_of("yolo11n-RepViT") == colour_of("yolo11n-RepViT-m0_6") != colour_of("yolo11n-EMO")
+    assert (
+        colour_of("yolo11n") == colour_of("yolov10n") not in {colour_of("yolov10n-iRMB"), colour_of("yolo11n-TinyNet")}
+    )
 
 
 def test_draws_and_a_gallery_are_drawn():

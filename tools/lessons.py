@@ -141,7 +141,7 @@ def smaller_picture(data):
         return "image/png", data
     picture, buffer, mime = picture.convert("RGB"), io.BytesIO(), "image/png"
     if picture.getcolors(PHOTOGRAPH) is None:
-        picture.save(buffer, "JPEG", quality=90, subsampling=0, optimize=True)
+        picture.save(buffer, "JPEG", quality=75, subsampling=0, optimize=True)
         mime = "image/jpeg"
     else:
         picture.quantize(COLOURS, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)

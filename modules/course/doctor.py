@@ -78,7 +78,7 @@ def doctor(model, data=None, preset: str | None = None, **overrides) -> list[Fin
         findings += [found] if found else []
     print(
         "\n".join(map(str, findings))
-        or "Nothing found. If it still does not learn, see first whether it learns eight pictures by heart."
+        or "Nothing found. If it still does not learn, see first whether it can overfit eight pictures."
     )
     return findings
 
@@ -276,9 +276,7 @@ def look_at_losses(case: Case) -> Finding | None:
         seen = (
             f"the training loss was {losses[0]:.2f} after the first epoch and is {losses[-1]:.2f} after {len(losses)}"
         )
-        return Finding(
-            "the loss does not fall", seen, "a tenth of lr0; then see whether it learns eight pictures by heart"
-        )
+        return Finding("the loss does not fall", seen, "a tenth of lr0; then see whether it can overfit eight pictures")
     return None
 
 

@@ -4,31 +4,64 @@ from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import FixedLocator, NullLocator
 from PIL import Image
 
 from . import results
 from .fire import fire_pictures
-from .pictures import GREEN, RED, draw_boxes
+from .pictures import BLUE, GREEN, ORANGE, PINK, RED, SKY, draw_boxes
+
+FAMILIES = {"EMO": BLUE, "RepViT": GREEN, "FasterNet": ORANGE, "RevCol": RED, "TinyNet": PINK, "iRMB": SKY}
+PLACES = [(x, y, side) for y in (8, 0, -8, 18, -18, 28, -28) for x, side in ((8, "left"), (-8, "right"))]
+
+
+def colour_of(name: str) -> str:
+    """One colour for each family of models, the same in all figures; stock models are grey."""
+    return next((colour for family, colour in FAMILIES.items() if family in name), "0.45")
 
 
 def accuracy_against(ax, cost: dict[str, float], label: str) -> None:
     """Mean mAP50 of each model, and the range over its seeds, against what it costs: {model: a number}.
 
-    Names stand right of their dots; where two would touch, the upper one moves up.
+    A hollow marker stands for one seed. Grey steps are the front of the models with several seeds.
     """
-    models = sorted(results.trained(cost).items(), key=lambda item: item[1].of("mAP50").mean())
-    means = [model.of("mAP50").mean() for _, model in models]
-    free = 0
-    for (name, model), mean in zip(models, means):
-        scores, x = model.of("mAP50"), cost[name]
-        height = max(mean, free)
-        free = height + 0.07 * np.ptp(means)
-        ax.plot([x, x], [scores.min(), scores.max()], color="0.6", zorder=1)
-        ax.scatter(x, mean, zorder=2)
-        where = {"xytext": (14, height), "textcoords": ("offset points", "data"), "va": "center", "fontsize": 10}
-        ax.annotate(name, (x, mean), **where, arrowprops={"arrowstyle": "-", "color": "0.6", "lw": 0.6})
-    ax.margins(x=0.15)
-    ax.set(xlabel=label, ylabel="mAP50, mean and range over the seeds")
+    models = results.trained(cost)
+    points = {name: (cost[name], model.of("mAP50").mean()) for name, model in models.items()}
+    for name, model in models.items():
+        colour, scores = colour_of(name), model.of("mAP50")
+        ax.plot([cost[name]] * 2, [scores.min(), scores.max()], color=colour, lw=2, alpha=0.6)
+        ax.plot(*points[name], "o", color=colour, mfc=colour if len(scores) > 1 else "white")
+    ax.margins(x=0.15, y=0.1)
+    ax.set(xlabel=label, ylabel="mean mAP50, and range over the seeds")
+    write_names(ax, points)
+    best = front({name: points[name] for name, model in models.items() if len(model.seeds) > 1})
+    if best:
+        ax.step(*zip(*best, (max(cost.values()), best[-1][1])), where="post", color="0.75", zorder=0)
+
+
+def front(points: dict[str, tuple[float, float]]) -> list[tuple[float, float]]:
+    """Those (cost, score) that score more than all that cost less, the cheapest first."""
+    kept: list[tuple[float, float]] = []
+    for cost, score in sorted(points.values(), key=lambda point: (point[0], -point[1])):
+        if not kept or score > kept[-1][1]:
+            kept.append((cost, score))
+    return kept
+
+
+def write_names(ax, points: dict[str, tuple[float, float]]) -> None:
+    """Write each model's name beside its point, in the first of PLACES where it covers no line and no other name."""
+    ax.figure.draw_without_rendering()  # only then it is known where things are
+    taken = [line.get_window_extent().padded(2) for line in ax.lines]
+    for name, point in points.items():
+        text = ax.annotate(name.removeprefix("yolo11n-"), point, (0, 0), textcoords="offset points", fontsize=10)
+        text.set(color=colour_of(name), va="center", in_layout=False)
+        for x, y, side in PLACES:
+            text.set(position=(x, y), ha=side)
+            box = text.get_window_extent()
+            inside = ax.bbox.x0 < box.x0 and box.x1 < ax.bbox.x1
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
 
 
 def costs_figure():
@@ -38,7 +71,7 @@ def costs_figure():
     costs |= {how: times} if set(times) & set(models) else {}
     fig, axes = plt.subplots(1, len(costs), figsize=(6 * len(costs), 4), sharey=True, squeeze=False)
     for ax, (label, cost) in zip(axes[0], costs.items()):
-        accuracy_against(ax, cost, label)
+        accuracy_against(ax, {name: cost[name] for name in models if name in cost}, label)
     return fig
 
 
@@ -56,31 +89,36 @@ def draws_figure(scores: dict[str, np.ndarray], difference: np.ndarray):
     return fig
 
 
-def draw_curves(ax, what: str, names: Iterable[str]) -> None:
+def draw_curves(ax, what: str, names: Iterable[str], colours: dict[str, str] | None = None) -> None:
     """A column of curves.csv over the epochs, a line for each model and the range of its seeds around it.
 
-    A model whose trainings did not measure it has no line; the others keep their colours.
+    A model whose trainings did not measure it has no line. `colours` replaces those of the models' families.
     """
-    for i, name in enumerate(names):
+    for name in names:
         epochs, lines = results.curve(name, what)
         lines = lines[np.isfinite(lines).any(1)] if len(lines) else np.zeros((0, 0))
         if not len(lines):
             continue
-        there = np.isfinite(lines).all(0)
-        ax.plot(epochs[there], lines[:, there].mean(0), ".-", ms=4, color=f"C{i}", label=name)
-        ax.fill_between(epochs[there], lines[:, there].min(0), lines[:, there].max(0), color=f"C{i}", alpha=0.2)
+        there, colour = np.isfinite(lines).all(0), (colours or {}).get(name, colour_of(name))
+        ax.plot(epochs[there], lines[:, there].mean(0), ".-", ms=4, color=colour, label=name)
+        ax.fill_between(epochs[there], lines[:, there].min(0), lines[:, there].max(0), color=colour, alpha=0.2)
     ax.set(xlabel="epoch", title=results.CURVES[what])
 
 
 def curves_figure(names: Iterable[str]):
-    """Losses and mAP50 over the epochs, a panel for each of them that was measured."""
+    """Losses, on a logarithmic axis, and mAP50 over the epochs, a panel for each of them that was measured."""
     names = list(names)
     seen = [what for what in results.CURVES if any(np.isfinite(results.curve(name, what)[1]).any() for name in names)]
     fig, axes = plt.subplots(1, max(1, len(seen)), figsize=(4 * max(1, len(seen)), 4), squeeze=False)
     for ax, what in zip(axes[0], seen):
         draw_curves(ax, what, names)
+        if what != "mAP50":
+            ax.set_yscale("log")
+            ax.yaxis.set_major_locator(FixedLocator((4, 6, 8, 12, 20)))
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_locator(NullLocator())
     if seen:
-        axes[0, 0].legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8)
+        fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=10)
     else:
         axes[0, 0].set(title="no training is finished yet", xticks=[], yticks=[])
     return fig
@@ -92,8 +130,9 @@ def families_figure(lesson: str):
     columns = max(1, len(families))
     fig, axes = plt.subplots(2, columns, figsize=(4 * columns, 5), sharex=True, sharey="row", squeeze=False)
     for column, (name, variants) in zip(axes.T, families.items()):
+        colours = {model.name: colour for model, colour in zip(variants, ("black", "0.6", PINK))}
         for ax, what in zip(column, ("train_loss", "mAP50")):
-            draw_curves(ax, what, [name, *(model.name for model in variants)])
+            draw_curves(ax, what, [name, *colours], colours)
         column[0].legend(fontsize=9)
         column[0].set(xlabel="")
     if not families:
@@ -103,16 +142,19 @@ def families_figure(lesson: str):
 
 def gallery(cases: list, colour: str, title: str, shown: int = 5):
     """The surroundings of the first boxes; a case is the number of a validation picture, and x1, y1, x2, y2 in parts."""
-    fig, axes = plt.subplots(1, shown, figsize=(1.1 * shown, 1.4))
+    fig, axes = plt.subplots(1, shown, figsize=(1.25 * shown, 1.5))
     pictures = fire_pictures("val")
     for ax in axes:
         ax.axis("off")
     for ax, (number, box) in zip(axes, cases):
         with Image.open(pictures[number]) as image:
             ax.imshow(image.convert("RGB"))
-            x1, y1, x2, y2 = box * np.tile(image.size, 2)
-        margin = max(x2 - x1, y2 - y1, 24)
-        draw_boxes(ax, [(x1, y1, x2, y2)], colour)
-        ax.set(xlim=(x1 - margin, x2 + margin), ylim=(y2 + margin, y1 - margin))
-    fig.suptitle(f"{title}: {len(cases)}", fontsize=10)
+            size = np.array(image.size)
+        low, high = np.reshape(box, (2, 2)) * size
+        half = min(1.5 * max(*(high - low), 16), size.min() / 2)
+        (x, y) = np.clip((low + high) / 2, half, size - half)
+        draw_boxes(ax, [(*low, *high)], colour)
+        ax.set(xlim=(x - half, x + half), ylim=(y + half, y - half))
+    part = f"{shown} of " if len(cases) > shown else ""
+    fig.suptitle(f"{title}: {part}{len(cases)}", fontsize=10)
     return fig

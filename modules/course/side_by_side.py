@@ -154,8 +154,8 @@ def set_of(entry: Entry) -> str:
 def draw(entries: list[Entry], models: list[YOLO], pictures: list[Path], conf: float | None) -> Figure:
     """Curves above, and below a row of pictures for each run: solid is found, dashed is labelled."""
     high, wide = len(entries), max(len(pictures), 3)
-    figure = Figure(figsize=(3.2 * wide, 3 + 2.6 * high), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(3, 2.6 * high))
+    figure = Figure(figsize=(3.2 * wide, 3 + 2.3 * high), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(3, 2.3 * high))
     for ax, what in zip(above.subplots(1, 3), CURVES):
         draw_curve(ax, what, entries)
     axes = below.subplots(high, len(pictures), squeeze=False)
