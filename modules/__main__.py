@@ -148,7 +148,7 @@ def run_trace(settings: dict) -> None:
 def run_graft(words: list[str]) -> None:
     from .course.graft import grafted
 
-    if len(words) != 2:
+    if len(words) != 2 or not words[0].endswith((".yaml", ".yml")):
         raise InputError("graft takes a model of Ultralytics and a backbone: graft yolo11n.yaml EMO_1M")
     print(grafted(*words), end="")
 
@@ -174,7 +174,10 @@ def run_doctor(words: list[str]) -> None:
     settings = read_words([word for word in words if "=" in word])
     if len(named) > 2:
         raise InputError(f"doctor takes a model, a data YAML and key=value, and was given {' '.join(named)}.")
-    settings |= dict(zip(("model", "data"), named))
+    for key, word in zip(("model", "data"), named):
+        if key in settings:
+            raise InputError(f"{key} is given twice, as {word} and as {key}={settings[key]}.")
+        settings[key] = word
     doctor(settings.pop("model", DEFAULT_MODEL), **settings)
 
 

@@ -1,6 +1,7 @@
 # Written by notebooks/A1_inside_the_registry.ipynb. Edit the lesson, then run `make modules`.
 """What can be wrong with a model YAML, said in one line that names the row."""
 
+import ast
 import difflib
 import inspect
 from collections.abc import Callable
@@ -15,7 +16,12 @@ from .registry import REGISTERED, ModelError, expand, is_backbone
 
 def label(i: int, row: list) -> str:
     """`row 4 [-1, 1, Conv, [64]]`, as a reader finds it in the YAML."""
-    return f"row {i} [{', '.join(map(str, row))}]"
+    return f"row {i} [{clipped(', '.join(map(str, row)))}]"
+
+
+def clipped(text: str) -> str:
+    """At most 80 characters of a text that somebody gave."""
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def named_class(name: str) -> type | None:
@@ -34,7 +40,7 @@ def name_error(name: str) -> str | None:
     known = [n for n in vars(tasks) if named_class(n)]  # the registered ones too
     close = " or ".join(difflib.get_close_matches(name, known, n=3))
     return (
-        f"unknown module '{name}'. {f'Did you mean {close}? ' if close else ''}A class of your own needs "
+        f"unknown module '{clipped(name)}'. {f'Did you mean {close}? ' if close else ''}A class of your own needs "
         f"register({name}) before the model is built. Registered are {', '.join(ours)}"
     )
 
@@ -42,7 +48,7 @@ def name_error(name: str) -> str | None:
 def repeats_error(row: list) -> str | None:
     """What is wrong with a row's repeats, or None."""
     if type(row[1]) is not int or row[1] < 1:
-        return f"its repeats are {row[1]!r}: write a whole number from 1 on"
+        return f"its repeats are {clipped(repr(row[1]))}: write a whole number from 1 on"
     if is_backbone(row[2]) and row[1] != 1:
         return f"a backbone stands once: write 1, not {row[1]}, as its repeats"
     return None
@@ -53,7 +59,9 @@ def source_error(i: int, row: list, rows: list[list]) -> str | None:
     for j in row[0] if isinstance(row[0], list) else [row[0]]:
         if type(j) is not int or not (j == -1 or -i <= j < i):
             there = f"rows 0 to {i - 1}" if i else "nothing but the picture"
-            return f"'from' is {j}, which points nowhere. Row {i} can read {there}; -1 is the row before it"
+            return (
+                f"'from' is {clipped(str(j))}, which points nowhere. Row {i} can read {there}; -1 is the row before it"
+            )
         at = j % i if i else None
         if at is not None and is_backbone(rows[at][2]) and row[2] != "FeatureMap":
             return f"row {at} is a whole backbone. Read one of its maps: {maps_of(at)}"
@@ -65,13 +73,70 @@ def maps_of(backbone: int) -> str:
     return ", ".join(f"{backbone + k} is P{k + 1}" for k in (1, 2, 3, 4))
 
 
+def check_words(model: dict) -> str:
+    """What is wrong with what stands beside the rows, or nothing.
+
+    Ultralytics runs `activation:` as Python, so it may call a class of torch.nn with plain values and nothing else.
+    """
+    activation, end2end = model.get("activation"), model.get("end2end")
+    if activation is not None and not is_layer(str(activation)):
+        said = clipped(f"activation: {activation}")
+        return f"'{said}' would be run as a program. Write a class of torch.nn, as activation: nn.LeakyReLU(0.1)"
+    if end2end not in (True, False, None):
+        return f"'{clipped(f'end2end: {end2end}')}': write true or false"
+    return ""
+
+
+def is_layer(text: str) -> bool:
+    """Whether this is `nn.Name(...)` or `torch.nn.Name(...)`, a layer with literal arguments."""
+    try:
+        call = ast.parse(text.strip(), mode="eval").body
+        name = ast.unparse(call.func).removeprefix("torch.")
+        for value in [*call.args, *(word.value for word in call.keywords)]:
+            ast.literal_eval(value)
+    except (SyntaxError, ValueError, AttributeError, RecursionError, MemoryError):
+        return False
+    found = getattr(nn, name.removeprefix("nn."), None) if name.startswith("nn.") else None
+    return isinstance(found, type) and issubclass(found, nn.Module)
+
+
+# More than any published model has: classes, repeats of a row, a factor of the scales, a number among a row's arguments.
+MOST_CLASSES, MOST_REPEATS, LARGEST_FACTOR, LARGEST_ARGUMENT = 100_000, 100, 16, 8192
+
+
+def above(bound: float, values: list) -> float | None:
+    """The first of the numbers among `values` that is farther from 0 than `bound`, or no number at all (nan)."""
+    return next((x for x in values if type(x) in (int, float) and not abs(x) <= bound), None)
+
+
+def check_scales(model: dict) -> str:
+    """What is wrong with the factors by which the scales change depth and width, or nothing."""
+    factors = [x for scale in (model.get("scales") or {}).values() for x in scale[:2]]
+    too_large = above(LARGEST_FACTOR, [*factors, model.get("depth_multiple"), model.get("width_multiple")])
+    return f"{too_large} as a factor of depth or width is more than {LARGEST_FACTOR}" if too_large else ""
+
+
+def check_numbers(model: dict) -> str:
+    """What is wrong with the number of classes, or with the first row whose numbers are too large, or nothing."""
+    if too_large := above(MOST_CLASSES, [model.get("nc")]):
+        return f"'nc: {too_large}': give at most {MOST_CLASSES:,} classes"
+    for _, repeats, name, arguments in model["backbone"] + model["head"]:
+        if too_large := above(MOST_REPEATS, [repeats]):
+            return f"a row of {clipped(name)}: {too_large} repeats are more than {MOST_REPEATS}"
+        if too_large := above(LARGEST_ARGUMENT, arguments):
+            return f"a row of {clipped(name)}: {too_large} is more than {LARGEST_ARGUMENT:,}"
+    return ""
+
+
 def check_keys(model: dict) -> None:
     """The same for what stands beside the rows: both lists, `nc:` and `scales:`."""
     for key in ("backbone", "head"):
         if not isinstance(model.get(key), list) or not model[key]:
-            raise ModelError(f"the model has no list '{key}:'; it has {', '.join(map(str, model)) or 'nothing'}.")
+            raise ModelError(
+                f"the model has no list '{key}:'; it has {clipped(', '.join(map(str, model))) or 'nothing'}."
+            )
     if type(model.get("nc", 1)) is not int or model.get("nc", 1) < 1:
-        raise ModelError(f"'nc:' is {model['nc']!r}: write the number of classes, 1 or more.")
+        raise ModelError(f"'nc:' is {clipped(repr(model['nc']))}: write the number of classes, 1 or more.")
     scales, scale = model.get("scales") or {}, model.get("scale")
     if not isinstance(scales, dict) or not all(map(is_scale, scales.values())):
         raise ModelError("'scales:' needs lines such as n: [0.50, 0.25, 1024], for depth, width and most channels.")
@@ -93,7 +158,11 @@ def check_rows(model: dict) -> None:
     check_keys(model)
     for row in model["backbone"] + model["head"]:
         if not (isinstance(row, list) and len(row) == 4 and isinstance(row[2], str) and isinstance(row[3], list)):
-            raise ModelError(f"a row reads [from, repeats, module, [arguments]], and this one does not: {row}")
+            raise ModelError(
+                f"a row reads [from, repeats, module, [arguments]], and this one does not: {clipped(str(row))}"
+            )
+    if wrong := check_words(model) or check_scales(model) or check_numbers(model):
+        raise ModelError(f"{wrong}.")
     rows = expand(model)
     for i, row in enumerate(rows):
         if wrong := name_error(row[2]) or repeats_error(row) or source_error(i, row, rows):

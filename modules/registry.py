@@ -7,6 +7,7 @@ Tried with Ultralytics 8.3.0 to 8.4.190.
 
 import ast
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from copy import deepcopy
@@ -74,8 +75,19 @@ def check_class(cls: type) -> None:
     if taken is not cls and not again:
         raise ValueError(
             f"The name {cls.__name__} is taken by {module}.{cls.__name__}, and a model YAML knows a class by its name "
-            f"alone. Rename your class {cls.__module__}.{cls.__name__}."
+            f"alone. {ways_out(cls, taken)}"
         )
+
+
+def ways_out(cls: type, taken: type) -> str:
+    """What to do about a name that is taken: another name, or one copy of the course where there are two."""
+    if cls.__name__ not in REGISTERED:
+        return f"Rename your class {cls.__module__}.{cls.__name__}."
+    used, left = (getattr(sys.modules.get(c.__module__), "__file__", c.__module__) for c in (taken, cls))
+    return (
+        f"That of {used} stays in use; that of {left} is another one. Give one of them a name of its own, in its file "
+        f"and in the YAML, or import only one of the two copies."
+    )
 
 
 def same_text(one: type, other: type) -> bool:

@@ -7,6 +7,7 @@ import difflib
 import functools
 import importlib
 import inspect
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -85,14 +86,48 @@ def find_yaml(path: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+# More entries than any set or model has.
+MOST_ENTRIES = 1_000_000
+
+
+class OneOfEach(yaml.SafeLoader):
+    """YAML in which no key stands twice, and whose aliases stand for a bearable number of entries."""
+
+    def construct_document(self, node):
+        if written_out(node, {}) > MOST_ENTRIES:
+            raise yaml.MarkedYAMLError(problem=f"its aliases (*) stand for more than {MOST_ENTRIES:,} entries")
+        return super().construct_document(node)
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [key for key in keys if keys.count(key) > 1 and key != "<<"]:
+            raise yaml.MarkedYAMLError(problem=f"the key '{twice[0]}' stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def written_out(node: yaml.Node, counted: dict[yaml.Node, float]) -> float:
+    """How many entries a node of YAML has once its aliases are written out; no end of them where it holds itself."""
+    if node not in counted:
+        counted[node] = float("inf")
+        parts = itertools.chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
+        counted[node] = 1 + sum(written_out(part, counted) for part in parts if isinstance(part, yaml.Node))
+    return counted[node]
+
+
+def load_yaml(text: str) -> Any:
+    """What a text in YAML says, or in one line why it is none."""
+    try:
+        return yaml.load(text, OneOfEach)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that does not exist
+        raise ModelError(f"this is not valid YAML: {' '.join(str(error).split())}") from error
+
+
 def read_yaml(path: Path) -> dict:
     """Read a model file, or say in one line why it is none."""
     try:
-        model = yaml.safe_load(path.read_text(encoding="utf-8"))
+        model = load_yaml(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ModelError("this is no text in UTF-8. Save it as UTF-8, or name another file.") from error
-    except yaml.YAMLError as error:
-        raise ModelError(f"this is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(model, dict):
         raise ModelError("this describes no model: 'backbone:' and 'head:' are missing.")
     return model

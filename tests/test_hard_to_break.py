@@ -33,7 +33,7 @@ from modules.course.inputs import check_cache, check_freeze
 from modules.course.job import look_at_data, write_set
 from modules.course.quiet import nothing_fetched, quiet, tensors_in, warnings_by
 from modules.course.sets import check_data, list_pictures
-from modules.registry import REGISTERED
+from modules.registry import REGISTERED, ModelError
 
 TINY = "model=yolo11n-TinyNet.yaml"
 NAMES = "names: {0: fire}"
@@ -113,13 +113,27 @@ MODELS = {
     "repeats.yaml": (f"nc: 1\n{BACKBONE.replace('-1, 1', '-1, 9999999')}{HEAD}", "9999999 repeats are more than 100"),
     "wide.yaml": (f"nc: 1\n{BACKBONE.replace('64', '100000000')}{HEAD}", "100000000 is more than 8,192"),
     "infinite.yaml": (f"nc: 1\n{BACKBONE.replace('64', '.inf')}{HEAD}", "inf is more than 8,192"),
-    "scale.yaml": (f"nc: 1\nscales: {{n: [.nan, 1, 64]}}\n{BACKBONE}{HEAD}", "factor of depth or width"),
+    "scale.yaml": (f"nc: 1\nscales: {{n: [.nan, 1, 64]}}\n{BACKBONE}{HEAD}", "'scales:' needs lines such as"),
+    "scale_huge.yaml": (f"nc: 1\nscales: {{n: [1, 99, 64]}}\n{BACKBONE}{HEAD}", "99 as a factor of depth or width"),
     "grey.yaml": (f"nc: 1\nchannels: 1\n{BACKBONE}{HEAD}", "only pictures with 3 channels"),
     "maybe.yaml": (f"nc: 1\nend2end: maybe\n{BACKBONE}{HEAD}", "write true or false"),
     "kernel.yaml": (f"nc: 1\n{BACKBONE.replace('64, 3', '64, -3')}{HEAD}", "row 0"),
     "head_one.yaml": (f"nc: 1\n{BACKBONE}{HEAD.replace('[[0],', '[0,')}", "row 1"),
     "args.yaml": (f"nc: 1\nbackbone:\n  - [-1, 1, Conv, [64, 3, 2, 1, 1, 1, 1, 1, 1]]\n{HEAD}", "row 0"),
 }
+
+# What stands in the args.yaml of a run
+NOTED = "model: yolo11n-TinyNet.yaml\ndata: good.yaml\nimgsz: 64\nbatch: 4\nepochs: 1\n"
+RUNS = {
+    "broken": "[",
+    "list": "- 1",
+    "lacking": "model: a.pt",
+    "words": NOTED.replace("batch: 4", "batch: many"),
+    "curve": NOTED,
+}
+
+# Ultralytics itself can read such pictures; the course's commands cannot.
+ON_THE_COMMAND_LINE = {"grey.yaml"}
 
 COMMANDS = {
     "places": {
@@ -253,6 +267,46 @@ COMMANDS = {
         "check all": "key=value",
         "check model=x": "takes no arguments",
     },
+    "our own commands": {
+        "doctor 5": "give a model file that ends in .yaml",
+        "doctor model=[]": "give a model file that ends in .yaml",
+        "doctor file.txt/weights": "give a model file that ends in .yaml",
+        "doctor list.yaml good.yaml": "describes no model",
+        "doctor yolo11n-TinyNt.yaml": "Did you mean yolo11-TinyNet.yaml",
+        "doctor nothing": "holds no args.yaml",
+        "doctor yolo11n-TinyNet.yaml model=a.pt": "model is given twice",
+        f"doctor {TINY} data=5": "data=5: there is no such file",
+        f"doctor {TINY} data=good.yaml preset=[1]": "choose one of smoke",
+        f"doctor {TINY} data=good.yaml imgsz=[64,64]": "one whole number of pixels",
+        f"doctor {TINY} data=good.yaml imgsz=big": "one whole number of pixels",
+        f"doctor {TINY} data=good.yaml device=99": "no CUDA GPU",
+        f"doctor {TINY} data=good.yaml epochs=0": "epochs",
+        "doctor old/broken": "args.yaml: this is not valid YAML",
+        "doctor old/list": "args.yaml: this is no file of a run; it has no 'model:'",
+        "doctor old/lacking": "args.yaml: this is no file of a run; it has no 'data:'",
+        "doctor old/words": "args.yaml: 'batch=many'",
+        "doctor old/curve": "results.csv, line 2: not a number for each column",
+        "graft 5 EMO_1M": "graft yolo11n.yaml EMO_1M",
+        "graft EMO_1M yolo11n.yaml": "graft yolo11n.yaml EMO_1M",
+        "graft yolo11n-EMO.yaml EMO_1M": "it has a backbone of ours already",
+        "graft list.yaml EMO_1M": "describes no model",
+        "graft yolo11n.yaml Conv": "no registered backbone",
+        "vendor nothing EMO": "There is no class 'EMO'. Did you mean",
+        "vendor nothing EMO_1M": "holds no Python package",
+        "data check 5": "there is no such file",
+        "data split train names=": "class 0 has no name",
+        "data split train names=a,a": "several classes are called 'a'",
+        "data split train names=fire shares=x": "shares=x",
+        "data split train names=fire seed=x": "seed=x",
+        "data show good.yaml path=/proc/x.png": "/proc/x.png",
+        "bench 5": "5",
+        "bench sizes=x": "give whole numbers from 1 on",
+        "bench device=tpu": "there is cpu",
+        "compare 5 5": "there is no such run here",
+        "compare nothing nothing": "it holds no weights",
+        "compare fire/yolo11n-TinyNet fire/yolo11n-EMO save=5": "give a file that ends in .png",
+        "compare fire/yolo11n-TinyNet fire/yolo11n-EMO conf=x": "a confidence between 0 and 1",
+    },
     "trace": {
         f"trace {TINY} imgsz=0": "imgsz=0",
         f"trace {TINY} imgsz=-64": "imgsz=-64",
@@ -286,6 +340,10 @@ def here(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "picture.png")
     os.symlink("loop", tmp_path / "loop")
+    for name, args in RUNS.items():
+        (tmp_path / "old" / name).mkdir(parents=True)
+        (tmp_path / "old" / name / "args.yaml").write_text(args)
+    (tmp_path / "old" / "curve" / "results.csv").write_text("epoch,train/box_loss\n1,hello\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COURSE_RUNS", raising=False)
     return tmp_path
@@ -327,6 +385,11 @@ def test_a_model_yaml_that_cannot_work(name, here, capsys):
     text, expected = MODELS[name]
     Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
     assert expected in refused(f"train model={name} data=good.yaml", capsys)
+    if name not in ON_THE_COMMAND_LINE:
+        with pytest.raises(ModelError) as caught:
+            YOLO(name)
+        assert expected in str(caught.value) and str(caught.value).count("\n") == 0
+    assert not Path("ran").exists()
 
 
 # --------------------------------------------------------------------------------------------------------------- labels

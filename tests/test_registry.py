@@ -142,7 +142,7 @@ def test_register_works_as_a_decorator(table):
 
 def test_names_that_are_taken(table):
     other = type("RepVGGDW", (nn.Module,), {"__module__": "somewhere"})
-    with pytest.raises(ValueError, match="RepVGGDW is taken by ultralytics"):
+    with pytest.raises(ValueError, match="RepVGGDW is taken by ultralytics.*Rename your class somewhere.RepVGGDW"):
         register(other)
     register(RepVGGDW)  # the same class is welcome
     with pytest.raises(ValueError, match="TinyNet is taken by modules.tinynet"):
@@ -167,8 +167,12 @@ def test_a_copy_is_welcome_until_something_that_it_uses_differs(table, tmp_path,
     first, copy, changed = (importlib.import_module(f"{package}_package.doubler").Doubler for package in changes)
     register(first)
     assert register(copy) is tasks.Doubler is copy
-    with pytest.raises(ValueError, match="Doubler is taken by copy_package.doubler"):
+    with pytest.raises(ValueError, match="Doubler is taken by copy_package.doubler") as caught:
         register(changed)
+    used, left = (str(tmp_path / f"{package}_package" / "doubler.py") for package in ("copy", "changed"))
+    for said in (f"That of {used} stays in use; that of {left}", "a name of its own", "import only one of the two"):
+        assert said in str(caught.value)
+    assert tasks.Doubler is copy
     assert register(TinyNet) is tasks.TinyNet is TinyNet
 
 

@@ -14,9 +14,8 @@ from ultralytics.engine.exporter import export_formats
 from ultralytics.nn.tasks import BaseModel
 from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
-from ..registry import ModelError
-from .errors import InputError, one_line, plain
-from .model_files import check_model_file
+from ..registry import ModelError, find_yaml
+from .errors import InputError, clipped, one_line, plain, read_yaml
 from .quiet import nothing_fetched, quiet
 
 # Families that the `yolo` command knows by the model's name, and that cannot hold a backbone of this course.
@@ -52,26 +51,41 @@ def load_model(model: str) -> YOLO:
         raise InputError(f"model={model}: models of the family {other.strip('_')} are not supported here; use `yolo`.")
     if path.suffix == ".pt":
         check_checkpoint(path, f"model={model}")
-    if path.suffix in {".yaml", ".yml"}:
-        with plain(f"model={model}"):
-            check_model_file(path)
+    file = find_yaml(path) if path.suffix in {".yaml", ".yml"} else None
     # The `yolo` command, too, knows RT-DETR by the file's name.
     family = RTDETR if "rtdetr" in path.stem.lower() else YOLO
     try:
         with plain(), quiet(), nothing_fetched():
+            check_channels(read_yaml(file) if file else None)
             loaded = family(str(model))
             if not isinstance(loaded.model, (str, BaseModel)):
                 raise InputError(
                     f"it holds a {type(loaded.model).__name__}, and no checkpoint as Ultralytics writes it."
                 )
-            if isinstance(loaded.model, BaseModel) and not has_names(loaded.model):
-                raise InputError("its classes have no names, which a checkpoint of Ultralytics holds.")
+            if isinstance(loaded.model, BaseModel):
+                check_network(loaded.model)
             return RTDETR(str(model)) if family is YOLO and is_rtdetr(loaded) else loaded
     except ModelError:
         raise
     except InputError as error:
         how = "cannot be read as weights" if path.suffix == ".pt" else "cannot be opened"
         raise InputError(f"model={model} {how}: {error}") from error
+
+
+def check_network(network: BaseModel) -> None:
+    """Refuse a network that lacks what every command needs: names of classes, and three channels to read."""
+    if not has_names(network):
+        raise InputError("its classes have no names, which a checkpoint of Ultralytics holds.")
+    check_channels(getattr(network, "yaml", None))
+
+
+def check_channels(said) -> None:
+    """Refuse a model's description that asks for other than three channels; newer Ultralytics passes over the wish."""
+    wanted = [said[key] for key in ("ch", "channels") if said.get(key, 3) != 3] if isinstance(said, dict) else []
+    if wanted:
+        raise InputError(
+            f"it asks for {clipped(str(wanted[0]))} channels; only pictures with 3 channels are supported here."
+        )
 
 
 def has_names(network: BaseModel) -> bool:

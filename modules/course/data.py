@@ -16,7 +16,7 @@ from ultralytics.data.utils import IMG_FORMATS, img2label_paths
 from .errors import InputError, shown
 from .fire import read_boxes, show_labelled
 from .pictures import GREEN
-from .sets import Data, check_data, read_lines
+from .sets import Data, check_data, check_names, read_lines
 
 SIDE = 12  # of a picture's hash, which has SIDE x SIDE bits
 ALIKE = 0.16  # two pictures whose hashes differ in a smaller part of their bits are taken for the same scene
@@ -359,6 +359,8 @@ def main(words: list[str]) -> int:
     if len(places) != count or not set(given) <= set(keys):
         raise InputError(f"data {command} is written as:\n{USAGE}")
     names = given["names"].split(",") if "names" in given else None
+    if names and (wrong := check_names({"names": names})):
+        raise InputError(f"names={given['names']}: {wrong}.")
     if command == "check":
         findings = check(places[0])
         print("\n".join(map(str, findings)))
@@ -369,9 +371,12 @@ def main(words: list[str]) -> int:
     else:
         if names is None:
             raise InputError("data split needs the classes in the order of their numbers, as names=fire,smoke.")
+        key = "shares"
         try:
-            shares = tuple(float(share) for share in given.get("shares", "0.7,0.2,0.1").split(","))
-            split(places[0], names, shares, int(given.get("seed", 0)))
-        except ValueError as error:
-            raise error if isinstance(error, InputError) else InputError(f"data split: {error}.") from None
+            shares = tuple(float(share) for share in given.get(key, "0.7,0.2,0.1").split(","))
+            key = "seed"
+            seed = int(given.get(key, 0))
+        except ValueError:
+            raise InputError(f"{key}={given[key]}: write numbers, as shares=0.7,0.2,0.1 and seed=0.") from None
+        split(places[0], names, shares, seed)
     return 0

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 from PIL import Image
 from ultralytics.data.utils import img2label_paths
 
@@ -21,7 +20,8 @@ from .data import alike
 from .epochs import read_epochs, total
 from .errors import InputError, shown
 from .fire import FIRE_YAML, read_boxes, to_corners
-from .inputs import check_settings
+from .inputs import check_device, check_imgsz, check_settings, read_args
+from .job import first_said
 from .presets import preset as choose_preset
 from .quiet import nothing_fetched, quiet
 from .results import iou
@@ -86,12 +86,13 @@ def doctor(model, data=None, preset: str | None = None, **overrides) -> list[Fin
 def open_case(model, data, preset: str | None, overrides: dict) -> Case:
     """Read what was named: a run brings its settings and its data, else they are those of the preset."""
     check_settings(overrides)
+    check_device(overrides.get("device"))
     path = Path(str(model))
     folder = next((f for f in (path, path.parent.parent) if (f / "args.yaml").is_file()), None)
     if path.is_dir() and folder is None:
         raise InputError(f"model={model}: this folder holds no args.yaml, so it is no run of Ultralytics.")
     if folder:
-        settings = yaml.safe_load((folder / "args.yaml").read_text(encoding="utf-8"))
+        settings = read_args(folder)
         weights = next((w for w in ("best.pt", "last.pt") if (folder / "weights" / w).is_file()), None)
         model = (
             folder / "weights" / weights if path.is_dir() and weights else settings["model"] if path.is_dir() else model
@@ -102,11 +103,13 @@ def open_case(model, data, preset: str | None, overrides: dict) -> Case:
         except ValueError as error:
             raise InputError(str(error)) from None
     settings = {**settings, **overrides}
-    data = data or (folder and settings["data"]) or FIRE_YAML
+    settings["imgsz"] = check_imgsz(settings["imgsz"])
+    load_model(str(model))
+    data = first_said(data, folder and settings["data"], FIRE_YAML)
     try:
         return Case(str(model), check_data(data), settings, folder)
     except InputError as error:
-        if Path(data).is_file():
+        if Path(str(data)).is_file():
             raise NoUsableData(str(error)) from None
         raise
 

@@ -3,11 +3,19 @@
 import csv
 from pathlib import Path
 
+from .errors import InputError, shown
+
 
 def read_epochs(path: Path) -> list[dict[str, float]]:
     """A row for each epoch; older versions pad the names of the columns."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [{key.strip(): float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        rows = csv.DictReader(file)
+        try:
+            return [{key.strip(): float(value) for key, value in row.items()} for row in rows]
+        except (ValueError, TypeError, AttributeError):  # a word, a number too few, a number too many
+            raise InputError(
+                f"{shown(path)}, line {rows.line_num}: not a number for each column. Correct it, or remove the file."
+            ) from None
 
 
 def total(epoch: dict[str, float], part: str) -> float:

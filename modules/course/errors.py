@@ -2,8 +2,6 @@
 
 import contextlib
 import errno
-import itertools
-import math
 import os
 import pickle
 import re
@@ -15,10 +13,9 @@ from pathlib import Path
 
 import torch
 import ultralytics
-import yaml
 from ultralytics.cfg import CLI_HELP_MSG
 
-from ..registry import ModelError
+from ..registry import ModelError, clipped, load_yaml
 
 # With it set, errors keep their traceback.
 TRACEBACK = "COURSE_TRACEBACK"
@@ -163,46 +160,12 @@ def nothing_left(folder: Path) -> Iterator[None]:
         raise
 
 
-# More entries than any set or model has. A few lines of aliases of aliases stand for billions.
-MOST_ENTRIES = 1_000_000
-
-
-class OneOfEach(yaml.SafeLoader):
-    """YAML in which no key stands twice; of two, the plain loader takes the last without a word."""
-
-    def construct_document(self, node):
-        if written_out(node, {}) > MOST_ENTRIES:
-            raise yaml.MarkedYAMLError(problem=f"its aliases (*) stand for more than {MOST_ENTRIES:,} entries")
-        return super().construct_document(node)
-
-    def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := [key for key in keys if keys.count(key) > 1 and key != "<<"]:
-            raise yaml.MarkedYAMLError(problem=f"the key '{twice[0]}' stands twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def written_out(node: yaml.Node, counted: dict[yaml.Node, float]) -> float:
-    """How many entries a node of YAML has once its aliases are written out; no end of them where it holds itself."""
-    if node not in counted:
-        counted[node] = math.inf
-        parts = itertools.chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
-        counted[node] = 1 + sum(written_out(part, counted) for part in parts if isinstance(part, yaml.Node))
-    return counted[node]
-
-
 def read_yaml(path: Path):
     """What a YAML file holds."""
-    text = path.read_text(encoding="utf-8-sig")
     try:
-        return yaml.load(text, OneOfEach)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that does not exist
-        raise InputError(f"{shown(path)} is not valid YAML: {one_line(error)}.") from error
-
-
-def clipped(text: str) -> str:
-    """At most 80 characters of a text that somebody gave."""
-    return text if len(text) <= 80 else f"{text[:77]}..."
+        return load_yaml(path.read_text(encoding="utf-8-sig"))
+    except ModelError as error:
+        raise InputError(f"{shown(path)}: {error}") from error
 
 
 def shown(path) -> str:

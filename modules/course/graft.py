@@ -8,7 +8,7 @@ from copy import deepcopy
 import yaml
 from ultralytics.nn import tasks
 
-from ..registry import MODEL_FOLDERS, REGISTERED, ModelError
+from ..registry import MODEL_FOLDERS, REGISTERED, ModelError, is_backbone
 
 MAPS = {4: 1, 8: 2, 16: 3, 32: 4}  # a backbone's row is 0; its maps P2 to P5 count as the next four
 AFTER = ("SPPF", "PSA", "C2PSA")  # rows that stock backbones end with, and that stay behind a new one
@@ -39,6 +39,8 @@ def graft(stock: dict, backbone: str) -> dict:
     names = [name for name, entry in REGISTERED.items() if entry.is_backbone]
     if backbone not in names:
         raise ModelError(f"'{backbone}' is no registered backbone. Registered are {', '.join(names)}.")
+    if any(is_backbone(row[2]) for row in stock["backbone"]):
+        raise ModelError("it has a backbone of ours already; write another class into its first row.")
     model = {key: value for key, value in deepcopy(stock).items() if key not in ("scale", "yaml_file")}
     old = model["backbone"]
     after = len(old)

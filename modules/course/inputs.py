@@ -99,6 +99,26 @@ def check_settings(settings: dict, also: Iterable[str] = ()) -> None:
             check_weights(key, settings[key])
 
 
+# What a run must have noted so that it can be looked at afterwards.
+NOTED = ("model", "data", "imgsz", "batch", "epochs")
+
+
+def read_args(folder: Path) -> dict:
+    """The settings of a run, as Ultralytics noted them in its args.yaml."""
+    file = folder / "args.yaml"
+    with plain(shown(file)):
+        said = read_yaml(file)
+    if not isinstance(said, dict) or (lacks := [key for key in NOTED if said.get(key) is None]):
+        raise InputError(
+            f"{shown(file)}: this is no file of a run; it has no '{lacks[0] if isinstance(said, dict) else NOTED[0]}:'."
+        )
+    try:
+        check_settings({key: said[key] for key in said if key in DEFAULT_CFG_DICT})
+    except InputError as error:
+        raise InputError(f"{shown(file)}: {error}") from None
+    return said
+
+
 def check_bounds(settings: dict) -> None:
     """Refuse numbers out of bounds."""
     for key, (least, greatest) in BOUNDS.items():

@@ -90,7 +90,7 @@ def preset(name: str | None = None) -> Preset:
     Raises:
         ValueError: there is no such preset.
     """
-    given = name or os.environ.get("COURSE_PRESET") or ("gpu" if torch.cuda.is_available() else "laptop")
+    given = str(name or os.environ.get("COURSE_PRESET") or ("gpu" if torch.cuda.is_available() else "laptop"))
     if given not in PRESETS:
         source = "preset" if name else "The environment variable COURSE_PRESET"
         raise ValueError(f"{source} is '{given}'; choose one of {', '.join(PRESETS)}.")

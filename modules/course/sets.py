@@ -13,11 +13,9 @@ import ultralytics
 from PIL import Image
 from ultralytics.data.utils import IMG_FORMATS, check_det_dataset, img2label_paths, verify_image_label
 
+from ..registry import MOST_CLASSES
 from .errors import InputError, clipped, file_system, one_line, plain, read_yaml, shown, warn
 from .quiet import nothing_fetched, quiet
-
-# More than any set has; a head of this size still fits into a small memory.
-MOST_CLASSES = 100_000
 
 
 @dataclass

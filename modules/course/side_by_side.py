@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
 from matplotlib.figure import Figure
 from ultralytics import YOLO
 
@@ -19,6 +18,7 @@ from .checkpoints import WITH_BOXES, load_model
 from .epochs import read_epochs, total, was_validated
 from .errors import InputError, plain, shown
 from .fire import FIRE_YAML, fire_pictures
+from .inputs import read_args
 from .judge import USUAL, show_found, spread, stored_threshold
 from .measure import parameters
 from .quiet import nothing_fetched, quiet
@@ -60,8 +60,7 @@ def open_entry(word: str) -> Entry:
     weights = next((path for path in found if path.is_file()), None)
     if weights is None:
         raise InputError(f"{word}: it holds no weights. Give the folder of a run, which has weights/best.pt in it.")
-    args = folder / "args.yaml"
-    settings = yaml.safe_load(args.read_text(encoding="utf-8")) if args.is_file() else {}
+    settings = read_args(folder) if (folder / "args.yaml").is_file() else {}
     rows = read_rows(folder / "results.csv")
     scores, measured = scores_of(folder, rows)
     curves = {what: column(rows, what) for what in CURVES}
@@ -147,7 +146,7 @@ def differences(entries: list[Entry]) -> str:
 
 def set_of(entry: Entry) -> str:
     """The set that a run was trained on, as it was named."""
-    record = read_record(entry.weights.parents[1]) if not entry.name.startswith("fire/") else None
+    record = read_record(entry.weights.parent.parent) if not entry.name.startswith("fire/") else None
     return Path(record["request"].get("data", "")).name if record else Path(str(entry.settings.get("data", ""))).name
 
 
@@ -204,7 +203,8 @@ def compare(runs: list[str], data=None, pictures: int = 4, conf: float | None = 
         raise InputError(f"pictures={pictures}: give a whole number from 1 to {MOST}.")
     if conf is not None and (isinstance(conf, bool) or not isinstance(conf, (int, float)) or not 0 < conf < 1):
         raise InputError(f"conf={conf}: give a confidence between 0 and 1.")
-    if Path(save).suffix.lower() not in (".png", ".jpg", ".pdf"):
+    save = Path(str(save))
+    if save.suffix.lower() not in (".png", ".jpg", ".pdf"):
         raise InputError(f"save={save}: give a file that ends in .png, .jpg or .pdf.")
     entries = [open_entry(str(run)) for run in runs]
     models = [load_model(str(entry.weights)) for entry in entries]
@@ -216,7 +216,7 @@ def compare(runs: list[str], data=None, pictures: int = 4, conf: float | None = 
     print(table(entries, models))
     figure = draw(entries, models, chosen, conf)
     with plain(f"save={save}"):
-        Path(save).parent.mkdir(parents=True, exist_ok=True)
+        save.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(save, dpi=80)
-    print(f"Curves and pictures: {shown(Path(save).resolve())}")
-    return Path(save)
+    print(f"Curves and pictures: {shown(save.resolve())}")
+    return save
