@@ -130,7 +130,7 @@ REFUSED = {
     "no such set": (["check", "{tmp}/my.yaml"], "there is no such file"),
     "nothing to convert": (["convert", "{tmp}", "{tmp}/labels"], "there are no .xml files"),
     "no such COCO file": (["convert", "{tmp}/all.json", "{tmp}/out"], "there is no such file"),
-    "shares that are no numbers": (["split", "{tmp}", "names=fire", "shares=a,b,c"], "could not convert"),
+    "shares that are no numbers": (["split", "{tmp}", "names=fire", "shares=a,b,c"], "shares=a,b,c: write numbers"),
     "a broken xml": (["convert", "{tmp}/broken", "{tmp}/out"], "is no Pascal VOC file"),
 }
 

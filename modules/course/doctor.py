@@ -92,7 +92,7 @@ def open_case(model, data, preset: str | None, overrides: dict) -> Case:
     if path.is_dir() and folder is None:
         raise InputError(f"model={model}: this folder holds no args.yaml, so it is no run of Ultralytics.")
     if folder:
-        settings = read_args(folder)
+        settings = read_args(folder, ("model", "data", "imgsz", "batch", "epochs"))
         weights = next((w for w in ("best.pt", "last.pt") if (folder / "weights" / w).is_file()), None)
         model = (
             folder / "weights" / weights if path.is_dir() and weights else settings["model"] if path.is_dir() else model

@@ -99,21 +99,17 @@ def check_settings(settings: dict, also: Iterable[str] = ()) -> None:
             check_weights(key, settings[key])
 
 
-# What a run must have noted so that it can be looked at afterwards.
-NOTED = ("model", "data", "imgsz", "batch", "epochs")
-
-
-def read_args(folder: Path) -> dict:
-    """The settings of a run, as Ultralytics noted them in its args.yaml."""
+def read_args(folder: Path, needed: tuple[str, ...] = ()) -> dict:
+    """The settings of a run, as Ultralytics noted them in its args.yaml; `needed` are those that must be there."""
     file = folder / "args.yaml"
     with plain(shown(file)):
         said = read_yaml(file)
-    if not isinstance(said, dict) or (lacks := [key for key in NOTED if said.get(key) is None]):
+    if not isinstance(said, dict) or any(said.get(key) is None for key in needed):
         raise InputError(
-            f"{shown(file)}: this is no file of a run; it has no '{lacks[0] if isinstance(said, dict) else NOTED[0]}:'."
+            f"{shown(file)}: this does not say {', '.join(needed) or 'with which settings'}, as a run's does."
         )
     try:
-        check_settings({key: said[key] for key in said if key in DEFAULT_CFG_DICT})
+        check_settings({key: value for key, value in said.items() if key in DEFAULT_CFG_DICT})
     except InputError as error:
         raise InputError(f"{shown(file)}: {error}") from None
     return said
