@@ -52,6 +52,7 @@ REGISTERED: dict[str, Entry] = vars(tasks).setdefault("_registered_by_hand", {})
 # Every class that was ever registered: networks that were built with an older one of the same name live on.
 KNOWN: set[type] = vars(tasks).setdefault("_known_by_hand", set())
 
+
 TAKES = ("c1 c2", "c1s c2", "c1", "")
 
 
