@@ -132,6 +132,18 @@ def test_cells_are_formatted(path):
     assert run.returncode == 0, f"run: python -m ruff format {path.name}\n{run.stdout.decode()}"
 
 
+def test_the_folded_table_of_arguments_is_right():
+    """In lesson 00 it stands in the text, folded, where no cell can print it."""
+    from ultralytics.cfg import DEFAULT_CFG_DICT
+
+    from modules.course.presets import PRESETS
+
+    text = "\n".join(cell.source for cell in read(LESSONS[0]).cells if cell.cell_type == "markdown")
+    rows = re.findall(r"^\| `(\w+)` \| \S+ \| (\S+) \| (\S+) \|", text, re.M)
+    laptop = {**DEFAULT_CFG_DICT, **PRESETS["laptop"].settings()}
+    assert rows == [(name, str(DEFAULT_CFG_DICT[name]), str(laptop[name])) for name, *_ in rows] and len(rows) == 11
+
+
 def test_modules_are_what_the_lessons_export():
     assert lessons.export(check=True) == [], "run `make modules` (edit the lesson, not the file)"
 
