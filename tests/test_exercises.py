@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import re
 from dataclasses import replace
 
 import nbformat
@@ -108,16 +107,15 @@ def test_untouched_notebook_runs_to_its_end(path, capsys):
 
 
 KINDS = {FillIn: "Fill in", Predict: "Predict", Design: "Design"}
-HEADING = re.compile(r"## (\d\d\.\d) ([\w ]+): .+\n\n\*(?:easy|medium|hard), (\d+) minutes\.\*")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_kinds_and_minutes_are_said(path):
     texts = [cell.source for cell in cells(path) if cell.cell_type == "markdown"]
-    found = {said[1]: said for text in texts if (said := HEADING.match(text))}
+    found = {said[1]: said for text in texts if (said := students.HEADING.match(text))}
     kinds = {n: KINDS[type(exercise)] for n, exercise in EXERCISES.items() if n[:2] == path.stem[:2]}
     assert {n: said[2] for n, said in found.items()} == kinds
-    assert f"about {sum(int(said[3]) for said in found.values())} minutes" in texts[0]
+    assert f"about {sum(int(said[5]) for said in found.values())} minutes" in texts[0]
 
 
 @pytest.mark.parametrize("path", OF_LESSONS, ids=lambda path: path.stem)

@@ -1,6 +1,6 @@
 """Write the students' notebooks from the solutions: notebooks/exercises/solutions/*.ipynb -> notebooks/exercises/*.ipynb.
 
-python tools/exercises.py            write them
+python tools/exercises.py            write them, and notebooks/exercises/README.md, a list of all exercises
 python tools/exercises.py --check    say which are out of date, write nothing
 
 A solution notebook is one of nbgrader's: `### BEGIN SOLUTION` to `### END SOLUTION` and `### BEGIN HIDDEN TESTS` to
@@ -27,6 +27,16 @@ SOLUTIONS = STUDENTS / "solutions"
 REGION = r"^( *)### BEGIN {0}\n.*?^ *### END {0}(?:\n|\Z)"
 SOLUTION = re.compile(REGION.format("SOLUTION"), re.M | re.S)
 HIDDEN = re.compile(REGION.format("HIDDEN TESTS"), re.M | re.S)
+HEADING = re.compile(r"## (\d\d\.\d) ([\w ]+): (.+)\n\n\*(easy|medium|hard), (\d+) minutes\.\*")
+LIST = """\
+# All exercises
+
+Each checks itself and counts two points. The minutes are estimates. `make exercises` writes this page and the notebooks of
+this folder from those in `solutions/`.
+
+| exercise | kind | about | level | minutes |
+|---|---|---|---|---|
+"""
 
 
 def stub(region: re.Match) -> str:
@@ -53,12 +63,25 @@ def student(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return clean(notebook)
 
 
+def rows(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """A line of the list for each exercise of the notebook called `name`."""
+    found = [heading.groups() for cell in notebook.cells if (heading := HEADING.match(cell.source))]
+    return [f"| [{n}]({name}) | {kind} | {about} | {level} | {minutes} |" for n, kind, about, level, minutes in found]
+
+
+def texts() -> dict[str, str]:
+    """What stands in each file that is written."""
+    solutions = {path.name: nbformat.read(path, as_version=4) for path in sorted(SOLUTIONS.glob("[0-9][0-9]_*.ipynb"))}
+    written = {name: nbformat.writes(student(notebook)) + "\n" for name, notebook in solutions.items()}
+    lines = [row for name, notebook in solutions.items() for row in rows(name, notebook)]
+    return written | {"README.md": LIST + "\n".join(lines) + "\n"}
+
+
 def write(check: bool = False) -> list[str]:
-    """Write the students' notebooks, or with `check` only name those that differ. Returns their names."""
+    """Write the students' notebooks and the list, or with `check` only name those that differ. Returns their names."""
     different = []
-    for path in sorted(SOLUTIONS.glob("[0-9][0-9]_*.ipynb")):
-        text = nbformat.writes(student(nbformat.read(path, as_version=4))) + "\n"
-        target = STUDENTS / path.name
+    for name, text in texts().items():
+        target = STUDENTS / name
         if not target.exists() or target.read_text(encoding="utf-8") != text:
             different.append(target.name)
             if not check:

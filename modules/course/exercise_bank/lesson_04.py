@@ -242,7 +242,7 @@ EXERCISES = {
         blocks_and_maps,
         hints=(
             "Keep a list of all parts. It begins with the two halves, and each bottleneck adds one.",
-            "parts = list(block.cv1(x).chunk(2, dim=1)), then parts.append(bottleneck(parts[-1])), then torch.cat.",
+            "chunk(2, dim=1) makes the halves. What a bottleneck reads is always the last part of the list, however long it is.",
         ),
         wrong={
             "every bottleneck reads the half: each must read the result before it": forward_with(

@@ -307,8 +307,8 @@ EXERCISES = {
         hints=(
             "In eval mode the norm is y = s * x + t for each channel. Where does a scale stand in a 3x3 kernel, and where "
             "the shift?",
-            "s = weight / sqrt(running_var + eps), t = bias - s * running_mean. The kernel is s in the middle and zeros "
-            "around it: F.pad of s.view(-1, 1, 1, 1) by one on each side.",
+            "s and t are those of lesson 05's ConvNorm, for a convolution that changes nothing. A kernel that is 0 but in its "
+            "middle multiplies every position by that middle; F.pad puts zeros around a 1x1 kernel.",
         ),
         wrong={
             "the scale stands in the middle of the kernel only; the eight places around it are 0": scale_everywhere,
@@ -339,9 +339,8 @@ EXERCISES = {
         hints=(
             "Write each branch as a kernel of the sides of conv's, add the three, and let the norm scale the sum and its "
             "bias.",
-            "half = conv.kernel_size[0] // 2, kernel = conv.weight + F.pad(conv1.weight + 1, [half] * 4), bias = conv.bias + "
-            "conv1.bias. Put both into deepcopy(conv), whose weights are new tensors, and scale and shift them by the norm "
-            "as in 05.2.",
+            "A 1x1 kernel with k // 2 zeros on each side is a kernel of side k, and the identity is the 1x1 kernel 1. Each "
+            "convolution brings a bias, and the norm scales those, too. deepcopy(conv) has weights of its own.",
         ),
         wrong={
             "the identity is missing: it is a kernel with 1 in the middle": with_branches(one_at=nowhere),

@@ -193,7 +193,8 @@ EXERCISES = {
         maps,
         hints=(
             "Split the channels into two parts, convolve the first one, and join the parts again, the convolved one in front.",
-            "F.conv2d(x[:, :c], weight, padding=1) with c = len(weight), and torch.cat((..., x[:, c:]), dim=1).",
+            "F.conv2d takes a slice of the channels. To write its result back into x would change the input: torch.cat makes a "
+            "new map.",
         ),
         wrong={
             "the convolved channels belong in front, where they came from": rest_first,

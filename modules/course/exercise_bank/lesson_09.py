@@ -299,9 +299,9 @@ EXERCISES = {
         portable,
         networks,
         hints=(
-            "What is in state_dict() that is not in parameters()? Which of it is no number with a point?",
-            '{"state": {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, ...}, and '
-            "dict(enumerate(names)) where names is a list.",
+            "What is in state_dict() that is not in parameters()? Which of it holds no floating-point numbers?",
+            "v.is_floating_point() tells which tensors to halve; a batch norm counts its batches in whole numbers. "
+            "dict(enumerate(names)) makes a dictionary of a list.",
         ),
         wrong={
             "the weights are in float32: half precision halves the file": portable_with(

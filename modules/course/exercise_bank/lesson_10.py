@@ -145,7 +145,8 @@ def measured_backbone(answer: dict) -> dict:
         raise ValueError(f"a dictionary with name, width and side is asked for, and this is {answer!r}")
     cls = getattr(modules, str(answer["name"]), None)
     if cls not in modules.BACKBONES:
-        raise ValueError(f"{answer['name']!r} is no backbone of the course")
+        known = ", ".join(backbone.__name__ for backbone in modules.BACKBONES)
+        raise ValueError(f"{answer['name']!r} is no backbone of the course: take one of {known}")
     with torch.device("meta"):
         network = cls(answer["width"]).eval()
         found = count(network, network, torch.empty(1, 3, answer["side"], answer["side"]))

@@ -140,7 +140,8 @@ EXERCISES = {
         scores,
         hints=(
             "Compare your worst seed with the other's best, and the other way round. What if one list has one number only?",
-            'fewer than two scores: "says nothing yet"; min(mine) > max(theirs): "better"; max(mine) < min(theirs): "worse".',
+            "Look at the lengths first, then compare min(mine) with max(theirs), and the other way round. What do equal "
+            "scores say?",
         ),
         wrong={
             "means alone say nothing: the seeds' ranges may overlap": by_means,
