@@ -167,6 +167,11 @@ def handed_in(folder: Path) -> tuple[dict[tuple[str, str], Path], list[str]]:
     return found, strange
 
 
+def bare(cell: nbformat.NotebookNode) -> str:
+    """A cell's text without what editors add or take away at its ends, such as the semicolon that silences a value."""
+    return cell.source.strip("\n ;")
+
+
 def restored(path: Path) -> nbformat.NotebookNode:
     """A student's notebook with the cells that check, where an editor lost their marks or a student the cells.
 
@@ -179,10 +184,10 @@ def restored(path: Path) -> nbformat.NotebookNode:
     except Exception as error:  # nbformat raises a dozen kinds on files that are none
         raise Problem(f"is no notebook ({type(error).__name__})")
     given = as_given(nbformat.read(SOLUTIONS / path.name, as_version=4))
-    checks = {cell.source.strip(): cell for cell in given.cells if cell.metadata.get("nbgrader", {}).get("grade")}
+    checks = {bare(cell): cell for cell in given.cells if cell.metadata.get("nbgrader", {}).get("grade")}
     for cell in notebook.cells:
-        if cell.source.strip() in checks:
-            cell.metadata.nbgrader = checks[cell.source.strip()].metadata.nbgrader
+        if bare(cell) in checks:
+            cell.metadata.nbgrader = checks[bare(cell)].metadata.nbgrader
     there = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells}
     notebook.cells += [cell for cell in checks.values() if cell.metadata.nbgrader.grade_id not in there]
     notebook.nbformat_minor = max(notebook.nbformat_minor, 5)
@@ -288,7 +293,7 @@ def write(rows: list[dict], out: Path) -> None:
     for line in [heading, *table]:
         print("  ".join(f"{word:{width}}" for word, width in zip(line, widths)).rstrip())
     print(f"\n{out}/grades.csv: these sums. {out}/details.csv: each exercise with what its check said.")
-    print(f"{out}/feedback: a page for each notebook. `nbgrader formgrader` in {out} goes on from here.")
+    print(f"{out}/feedback: a page for each notebook. To mark by hand, start JupyterLab in {out}: Nbgrader > Formgrader.")
 
 
 def arguments() -> argparse.Namespace:
