@@ -65,6 +65,33 @@ def what_it_takes(cls: type) -> str:
     return "c1 c2" if needed else ""
 
 
+def register(cls: type, repeats: bool = False, takes: str | None = None, scaled: bool = True) -> type:
+    """Make `cls` known to Ultralytics' model YAML under its own name. Also works as a decorator.
+
+    A class with a static `feature_channels(*args)`, which returns the channels of P2, P3, P4 and P5, is a backbone:
+    built as `cls(*args)`, it returns these four maps as a list. Any other class is a block, built as `takes` says:
+
+    - "c1 c2": `cls(c1, c2, *args)`; the row's first argument is c2. The model's width scales it.
+    - "c1s c2": the same for a block that reads several rows; c1 is the list of their channels.
+    - "c1": `cls(c1, *args)`, a block that puts out as many channels as it reads.
+    - "": `cls(*args)`, the same; the default where the constructor needs no argument.
+
+    With `repeats` the class takes the row's repeats as its third argument, as C2f does. With scaled=False c2 is taken
+    as written; fewer than 8 channels always are. A method `fuse()` is called by Ultralytics' own, once, in eval mode.
+
+    Raises:
+        ValueError: `cls` is no class derived from nn.Module, its name is taken, or `takes` is none of the four.
+    """
+    check_class(cls)
+    takes = what_it_takes(cls) if takes is None else takes
+    if takes not in TAKES:
+        raise ValueError(f"register({cls.__name__}, takes={takes!r}): choose one of {', '.join(map(repr, TAKES))}.")
+    REGISTERED[cls.__name__] = Entry(cls, repeats, takes, scaled)
+    KNOWN.add(cls)
+    setattr(tasks, cls.__name__, cls)
+    return cls
+
+
 def check_class(cls: type) -> None:
     """Refuse what is no nn.Module, and a name that another class has: a YAML knows classes by their names alone."""
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
@@ -109,33 +136,6 @@ def used_text(thing: Callable, found: dict[str, str]) -> dict[str, str]:
         if callable(used) and len(homes) == 1 and "" not in homes:
             used_text(used, found)
     return found
-
-
-def register(cls: type, repeats: bool = False, takes: str | None = None, scaled: bool = True) -> type:
-    """Make `cls` known to Ultralytics' model YAML under its own name. Also works as a decorator.
-
-    A class with a static `feature_channels(*args)`, which returns the channels of P2, P3, P4 and P5, is a backbone:
-    built as `cls(*args)`, it returns these four maps as a list. Any other class is a block, built as `takes` says:
-
-    - "c1 c2": `cls(c1, c2, *args)`; the row's first argument is c2. The model's width scales it.
-    - "c1s c2": the same for a block that reads several rows; c1 is the list of their channels.
-    - "c1": `cls(c1, *args)`, a block that puts out as many channels as it reads.
-    - "": `cls(*args)`, the same; the default where the constructor needs no argument.
-
-    With `repeats` the class takes the row's repeats as its third argument, as C2f does. With scaled=False c2 is taken
-    as written; fewer than 8 channels always are. A method `fuse()` is called by Ultralytics' own, once, in eval mode.
-
-    Raises:
-        ValueError: `cls` is no class derived from nn.Module, its name is taken, or `takes` is none of the four.
-    """
-    check_class(cls)
-    takes = what_it_takes(cls) if takes is None else takes
-    if takes not in TAKES:
-        raise ValueError(f"register({cls.__name__}, takes={takes!r}): choose one of {', '.join(map(repr, TAKES))}.")
-    REGISTERED[cls.__name__] = Entry(cls, repeats, takes, scaled)
-    KNOWN.add(cls)
-    setattr(tasks, cls.__name__, cls)
-    return cls
 
 
 def is_registered(m) -> bool:
