@@ -134,8 +134,9 @@ def answer() -> str:
         f"**Short answer.** Better than stock YOLO11n, mAP50 {stock.text()}: {those('higher', 'gain')}.",
         f"Not to be told from it: {those('within')}. Worse: {those('lower', 'loss')}.",
         *([f"One seed only: {those('one')}."] if those("one") != "none" else []),
-        "EMO, RepViT, FasterNet and RevCol have here, at scale n, a quarter of the channels that their papers publish, and all",
-        "start from random weights. With the full width, or with weights from ImageNet, it may be otherwise: not measured.",
+        "EMO, RepViT, FasterNet and RevCol have here, at scale n, a quarter of the channels that their papers publish (M0.6",
+        "half of them), and all start from random weights. With the full width, or with weights from ImageNet, it may be",
+        "otherwise: not measured.",
     ]
     return "\n".join(sentences)
 
