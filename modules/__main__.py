@@ -22,7 +22,7 @@ from ultralytics.cfg import (
 )
 
 from .course.checkpoints import check_finite, load_model
-from .course.errors import InputError, plain
+from .course.errors import InputError, plain, printable, shown, warn
 from .course.fire import FIRE_YAML
 from .course.inputs import (
     check_cache,
@@ -38,7 +38,7 @@ from .course.inputs import (
     similar,
 )
 from .course.judge import choose_threshold
-from .course.quiet import hints_of_ours, nothing_fetched
+from .course.quiet import exporter_hushed, hints_of_ours, nothing_fetched, pictures_not_read
 from .course.sets import check_data
 from .course.shipped import checkpoint
 from .course.threads import all_cores
@@ -206,8 +206,12 @@ def run_check(settings: dict) -> None:
     sys.exit(check.main())
 
 
-def run_stock(mode: str, settings: dict) -> None:
-    """Hand a command over to Ultralytics, with the course's defaults and after a look at what was asked for."""
+def run_stock(mode: str, settings: dict) -> int:
+    """Hand a command over to Ultralytics, with the course's defaults and after a look at what was asked for.
+
+    Returns the exit code: 1 where some of the pictures could not be read, so that a script notices; results of the
+    others are there.
+    """
     check_settings(settings)
     check_device(settings.get("device"))
     settings["model"] = str(settings.get("model") or newest_weights())
@@ -231,15 +235,24 @@ def run_stock(mode: str, settings: dict) -> None:
         if task != "classify":
             settings["data"] = check_data(settings["data"], task, parts=(settings.get("split", "val"),)).yaml
         check_cache(settings, settings["data"])
+    count = None
     if mode in {"predict", "track"}:
         settings.setdefault("save", True)
         settings.setdefault("source", FIRE_YAML.parent / "val" / "images")
-        check_source(settings["source"])
+        count = check_source(settings["source"])
         check_tracker(settings.get("tracker"))
         choose_threshold(settings)
     words = [f"{key}={value}" for key, value in settings.items()]
     with plain(), no_empty_folders(project, mode), no_half_export(Path(settings["model"]), mode), nothing_fetched():
-        pass_on([mode, *words])
+        with pictures_not_read() as unread:
+            pass_on([mode, *words])
+        if unread and len(unread) == count:
+            raise InputError(f"source={settings['source']}: none of the {count} pictures there can be read.")
+    if unread:
+        warn(
+            f"{len(unread)} of {count or 'the'} pictures cannot be read and were passed over; the first: {shown(unread[0])}."
+        )
+    return 1 if unread else 0
 
 
 @contextmanager
@@ -273,7 +286,7 @@ def no_half_export(model: Path, mode: str):
 
 def pass_on(words: list[str]) -> None:
     """Run Ultralytics' own command line, which reads its words from ARGV."""
-    with plain(), hints_of_ours(), all_cores(), mock.patch("ultralytics.cfg.ARGV", ["yolo", *words]):
+    with plain(), hints_of_ours(), exporter_hushed(), all_cores(), mock.patch("ultralytics.cfg.ARGV", ["yolo", *words]):
         entrypoint()
 
 
@@ -293,8 +306,8 @@ def run(words: list[str]) -> int | None:
     """Run the command that `words` name."""
     if words[0] in WITH_WORDS:
         return WITH_WORDS[words[0]](words[1:])
-    if words[0] in PASSED_ON:
-        return pass_on(words)
+    if words[0].removeprefix("--") in PASSED_ON:
+        return pass_on([words[0].removeprefix("--"), *words[1:]])
     if words[0] in NOT_SUPPORTED:
         raise InputError(f"'{words[0]}' is not supported here. Use Ultralytics' own command: yolo {' '.join(words)}.")
     settings = read_words(words)
@@ -358,7 +371,7 @@ def main(words: list[str]) -> int:
         with plain():
             return run(words) or 0
     except (InputError, ModelError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         hint = " The same command goes on after the last finished epoch." if "train" in words else ""

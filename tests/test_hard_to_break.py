@@ -173,7 +173,19 @@ COMMANDS = {
         f"predict {TINY} source=nothing": "no pictures or films",
         f"predict {TINY} source=file.md": "no pictures or films",
         f"predict {TINY} source=*.jpg": "no such file or folder",
-        f"predict {TINY} source=77": "77",
+        f"predict {TINY} source=77": "no camera 77 can be opened here",
+        f"track {TINY} source=77": "no camera 77 can be opened here",
+        f"predict {TINY} source=rtsp://127.0.0.1:9/x": "rtsp://127.0.0.1:9/x: no picture comes from there",
+        f"predict {TINY} source=tcp://127.0.0.1:9": "no picture comes from there",
+        f"predict {TINY} source=list.streams": "no picture comes from there",
+        f"predict {TINY} source=film.mp4": "film.mp4",
+        f"predict {TINY} source=damaged": "none of the 2 pictures there can be read",
+        f"predict {TINY} source=damaged/0.jpg": "none of the 1 pictures there can be read",
+        f"predict {TINY} source=damaged/*.jpg": "none of the 1 pictures there can be read",
+        f"predict {TINY} source=C:\\Users\\me\\fire.jpg": "there is no such file or folder",
+        f"predict {TINY} source=-1": "there is no such file or folder",
+        f"predict {TINY} source=[0,1]": "there is no such file or folder",
+        f"predict {TINY} source=https://youtu.be/x": "Nothing is installed unasked",
         f"predict {TINY} source=http://127.0.0.1:9/a.jpg": "127.0.0.1",
         f"predict {TINY} source=http://127.0.0.1:9/a.m3u8": "127.0.0.1",
         f"predict {TINY} source=empty.txt": "o images",
@@ -183,11 +195,20 @@ COMMANDS = {
         f"track {TINY} source=good tracker=list.yaml": "no tracker is described there",
         f"track {TINY} source=good tracker=5": "no tracker is described there",
         f"predict {TINY} source=good conf=2": "conf",
+        f"predict {TINY} source=good conf=50%": "conf",
+        f"predict {TINY} source=good conf=0,5": "conf",
+        f"predict {TINY} source=good imgsz=640x480": "or [height,width]",
+        f"predict {TINY} source=good line_width=-3": "line_width=-3: give a number from 1 on",
         f"predict {TINY} source=good classes=fire": "",
     },
     "formats": {
         f"export {TINY} format=tractor": "format",
         f"export {TINY} format=5": "name of a format",
+        f"export {TINY} format=None": "name of a format",
+        f"export {TINY} format=[onnx]": "Did you mean 'onnx'",
+        f"export {TINY} format=onnx,torchscript": "Did you mean 'torchscript'",
+        f"export {TINY} format=oonx": "Did you mean 'onnx'",
+        f"benchmark {TINY} format=tractor": "name of a format",
         f"export {TINY} format=openvino imgsz=32": "pip install openvino",
         f"export {TINY} format=ncnn imgsz=32": "ncnn",
         f"export {TINY} format=paddle imgsz=32": "paddle",
@@ -210,6 +231,8 @@ COMMANDS = {
         f"train {TINY} cfg=list.yaml": "holds no arguments",
         f"train {TINY} seed=99999999999": "seed=99999999999: give a number from 0 to 4294967295",
         f"train {TINY} epochs=0": "epochs",
+        f"train {TINY} epochs=999999999999999999999": "give a number from 1 to 100000",
+        f"train {TINY} auto_augment=magic": "choose one of randaugment",
         f"train {TINY} workers=-3": "workers=-3",
         f"train {TINY} batch=-5": "batch=-5",
         f"train {TINY} batch=2.5": "batch=2.5",
@@ -264,6 +287,15 @@ COMMANDS = {
         "mode=cook": "no command 'cook'",
         "detect trian": "no command 'trian'",
         "train predict": "key=value",
+        "PREDICT model=a.pt": "Did you mean 'predict'",
+        "predict --model a.pt": "'model': arguments are written key=value",
+        "predict \u2013model=a.pt": "Did you mean 'model'",
+        "predict model:a.pt": "key=value",
+        "predict model=\u201ca.pt\u201d": "ends in .yaml",
+        "predict model==a.pt": "no such file",
+        "predict model=\x1bca.pt": "model=\\x1bca.pt: there is no such file",
+        "predict,model=a.pt": "Which command?",
+        "yolo predict model=a.pt": "key=value",
         "check all": "key=value",
         "check model=x": "takes no arguments",
     },
@@ -340,6 +372,10 @@ def here(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "picture.png")
     os.symlink("loop", tmp_path / "loop")
+    (tmp_path / "damaged").mkdir()
+    for name in ("damaged/0.jpg", "damaged/1.png", "film.mp4"):
+        (tmp_path / name).write_bytes(b"hello")
+    (tmp_path / "list.streams").write_text("rtsp://127.0.0.1:9/x\n")
     for name, args in RUNS.items():
         (tmp_path / "old" / name).mkdir(parents=True)
         (tmp_path / "old" / name / "args.yaml").write_text(args)
@@ -390,6 +426,46 @@ def test_a_model_yaml_that_cannot_work(name, here, capsys):
             YOLO(name)
         assert expected in str(caught.value) and str(caught.value).count("\n") == 0
     assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize("source", ["damaged", "damaged/*.jpg", "pictures.txt"])
+def test_a_damaged_picture_among_sound_ones_is_said_and_seen_in_the_exit_code(source, here, capsys):
+    shutil.copy("picture.png", "damaged/2.png")
+    shutil.copy("train/images/0.jpg", "damaged/3.jpg")
+    Path("pictures.txt").write_text(f"{here}/damaged/0.jpg\n{here}/picture.png\n")
+    assert main(["predict", TINY, f"source={source}", "imgsz=32", "save=False"]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    count = {"damaged": "2 of 4", "damaged/*.jpg": "1 of 2", "pictures.txt": "1 of the"}[source]
+    assert said.startswith(f"Warning: {count} pictures cannot be read and were passed over; the first: damaged/0.jpg")
+    assert main(["predict", TINY, "source=damaged/2.png", "imgsz=32", "save=False"]) == 0
+
+
+class Closed:
+    """A camera that cannot be opened."""
+
+    def __init__(self, *place):
+        pass
+
+    def isOpened(self):
+        return False
+
+    def release(self):
+        pass
+
+
+@pytest.mark.parametrize("command", ["predict", "track"])
+def test_no_camera(command, here, capsys, monkeypatch):
+    """Whether or not this machine has one."""
+    monkeypatch.setattr("ultralytics.data.loaders.cv2.VideoCapture", Closed)
+    assert "no camera 0 can be opened here" in refused(f"{command} {TINY} source=0", capsys)
+
+
+def test_track_without_its_package(here, capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("ultralytics.trackers")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lap", None)
+    shutil.copy("picture.png", "good")
+    assert "this needs the package 'lap'" in refused(f"track {TINY} source=good imgsz=32", capsys)
 
 
 # --------------------------------------------------------------------------------------------------------------- labels
@@ -703,6 +779,28 @@ def test_a_run_that_is_refused_by_the_disk_leaves_nothing(here, capsys, monkeypa
 
     monkeypatch.setattr("modules.course.train.write_record", full)
     assert "the disk is full" in refused(f"train {TINY} data=good.yaml preset=smoke", capsys)
+
+
+def test_a_disk_that_is_full_within_a_training_loses_nothing(here, capsys, monkeypatch):
+    line = f"train {TINY} data=good.yaml preset=smoke epochs=3 imgsz=64 workers=0 name=run".split()
+    last, write = Path("runs/run/weights/last.pt").resolve(), Path.write_bytes
+
+    def write_some(path, data):
+        if path.resolve() == last and last.is_file():  # in the second epoch; a file is emptied before it is written
+            write(path, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, data)
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", write_some)
+        assert main(line) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == "Error: runs/run/weights/last.pt: the disk is full. Make room, then repeat the command."
+    assert main(line) == 0
+    said = capsys.readouterr()
+    assert "Going on with runs/run after epoch 1 of 3." in said.out and "mAP50" in said.out
+    assert "last.pt was not written to its end; runs/run/weights/best.pt is whole" in said.err
+    assert len(Path("runs/run/results.csv").read_text().splitlines()) == 4
 
 
 def test_weights_are_never_removed(tmp_path):

@@ -38,6 +38,11 @@ def one_line(error: BaseException | str) -> str:
     return our_command(" ".join("".join(c for c in text if unicodedata.category(c) != "So").split()))
 
 
+def printable(text: str) -> str:
+    """The same without what moves the cursor or clears a terminal: names of files come from strangers, too."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 def our_command(text: str) -> str:
     """`yolo predict model=...` -> `python -m modules predict model=...`."""
     return re.sub(r"\byolo (?=(?:[a-z]+ )?[a-z-]+(?:=| \w+=|$))", "python -m modules ", text)
@@ -88,6 +93,19 @@ def torch_runtime(error: RuntimeError) -> str | None:
     return None
 
 
+def no_pictures_come(error: ConnectionError) -> str | None:
+    """A camera or a stream that Ultralytics cannot open: `1/1: 0... Failed to open 0`."""
+    source = one_line(error).partition("Failed to open ")[2].rstrip(".")
+    if not source:
+        return None
+    what = (
+        f"no camera {source} can be opened here"
+        if source.isdigit()
+        else f"{clipped(source)}: no picture comes from there"
+    )
+    return f"{what}. Look whether it is connected and running, or give a file or folder, as source=FOLDER."
+
+
 # What is raised -> what to say of it; the first that fits and says something.
 KINDS = (
     (ModuleNotFoundError, missing_package),
@@ -95,6 +113,7 @@ KINDS = (
     (MemoryError, lambda error: "the memory does not suffice. Give a smaller batch= or imgsz=."),
     (UnicodeError, lambda error: f"this is no text in UTF-8 ({one_line(error)}). Save the file in UTF-8."),
     ((pickle.UnpicklingError, EOFError), lambda error: f"this file cannot be read as weights ({one_line(error)})."),
+    (ConnectionError, no_pictures_come),
     (OSError, file_system),
 )
 

@@ -11,6 +11,7 @@ import torch
 import ultralytics
 from ultralytics.cfg import DEFAULT_CFG_DICT, get_cfg
 from ultralytics.data.utils import IMG_FORMATS, VID_FORMATS
+from ultralytics.engine.exporter import export_formats
 
 from .checkpoints import check_checkpoint
 from .errors import InputError, one_line, plain, read_yaml, shown, warn
@@ -23,6 +24,15 @@ DEVICES = ("cpu", "mps", "npu", "xpu")
 # The modes of torch.compile.
 COMPILE = ("true", "false", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
+# Of pictures for classification; Ultralytics passes over other words.
+AUGMENTATIONS = ("randaugment", "autoaugment", "augmix")
+
+# Names that Ultralytics itself translates.
+OTHER_FORMATS = (
+    *("tensorrt", "trt", "mlmodel", "mlpackage", "mlprogram", "apple", "ios", "tflite", "tfjs"),
+    *("huawei", "cann", "om", "vitis", "vitisai", "versal"),
+)
+
 CACHES = ("true", "false", "ram", "disk", "none")
 
 # Arguments of older and newer versions, which Ultralytics itself translates.
@@ -30,12 +40,13 @@ OLD_NAMES = ("half", "int8", "end2end", "boxes", "hide_labels", "hide_conf", "li
 
 # The least and the greatest value of numbers that older versions of Ultralytics take unseen.
 BOUNDS = {
-    "epochs": (1, math.inf),
+    "epochs": (1, 100_000),
     "patience": (0, math.inf),
     "workers": (0, 256),
     "nbs": (1, math.inf),
     "max_det": (1, math.inf),
     "vid_stride": (1, math.inf),
+    "line_width": (1, math.inf),
     "mask_ratio": (1, math.inf),
     "seed": (0, 2**32 - 1),  # NumPy's
     "time": (1e-9, math.inf),
@@ -53,7 +64,8 @@ LARGEST = 8192
 
 def similar(word: str, known: Iterable[str]) -> str:
     """` Did you mean 'epochs'?`, or nothing if no known word is close."""
-    close = difflib.get_close_matches(str(word), sorted(set(known) - {"mode"}), n=3)
+    words = {other.lower(): other for other in sorted(set(known) - {"mode"})}
+    close = [words[found] for found in difflib.get_close_matches(str(word).lower(), words, n=3)]
     return f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
 
 
@@ -82,8 +94,11 @@ def check_settings(settings: dict, also: Iterable[str] = ()) -> None:
         raise InputError(f"optimizer={settings['optimizer']}: choose one of {', '.join(OPTIMIZERS)}.")
     if str(settings.get("compile", False)).lower() not in COMPILE:
         raise InputError(f"compile={settings['compile']}: write compile=True, or a mode: {', '.join(COMPILE[2:])}.")
-    if not isinstance(settings.get("format") or "", str):
-        raise InputError(f"format={settings['format']}: give the name of a format, as format=onnx.")
+    if "format" in settings:
+        check_format(settings["format"])
+    augmentation = str(settings.get("auto_augment") or AUGMENTATIONS[0])
+    if augmentation.lower() not in (*AUGMENTATIONS, "none"):
+        raise InputError(f"auto_augment={augmentation}: choose one of {', '.join(AUGMENTATIONS)}.")
     check_bounds(settings)
     if str(settings.get("cache", False)).lower() not in CACHES:
         raise InputError(f"cache={settings['cache']}: write cache=ram, cache=disk or cache=False.")
@@ -135,6 +150,15 @@ def check_bounds(settings: dict) -> None:
     ):
         raise InputError(
             f"batch={batch}: give a number of pictures, as batch=8, or batch=-1 to let Ultralytics choose on a GPU."
+        )
+
+
+def check_format(name) -> None:
+    """Refuse what is not the name of one format: newer Ultralytics exports the one whose name is the most alike."""
+    known = [word for word in export_formats()["Argument"] if word != "-"]
+    if not isinstance(name, str) or name.lower() not in (*known, *OTHER_FORMATS):
+        raise InputError(
+            f"format={name}: give the name of a format, as format=onnx.{similar(name, known)} Known are {', '.join(known)}."
         )
 
 
@@ -261,18 +285,20 @@ def check_tracker(tracker) -> None:
         raise InputError(f"tracker={name}: no tracker is described there. Write one of {known}, or a copy of one.")
 
 
-def check_source(source) -> None:
-    """Refuse a place without pictures or films."""
+def check_source(source) -> int | None:
+    """Refuse a place without pictures or films; returns how many there are, where that is known before they are read."""
     name = str(source)
     if "://" in name or name.isdigit() or name.startswith("screen"):
-        return
+        return None
     with plain(f"source={name[:80]}"):
         path = Path(name)
         if not name or not path.exists() and not ("*" in name and glob.glob(name, recursive=True)):
             raise InputError(f"source={name}: there is no such file or folder.")
-        files = [p.name for p in path.iterdir()] if path.is_dir() else [name]
-    known = {*IMG_FORMATS, *VID_FORMATS, *(() if path.is_dir() else ("txt", "csv", "streams", "*"))}
-    if "*" not in name and not any(file.rpartition(".")[-1].lower() in known for file in files):
+        files = [p.name for p in path.iterdir()] if path.is_dir() else glob.glob(name, recursive=True) or [name]
+    known = {*IMG_FORMATS, *VID_FORMATS, *(() if path.is_dir() else ("txt", "csv", "streams"))}
+    count = sum(file.rpartition(".")[-1].lower() in known for file in files)
+    if not count:
         raise InputError(
             f"source={name}: no pictures or films are there. Known are {', '.join(sorted(IMG_FORMATS))}, ..."
         )
+    return None if path.suffix in {".txt", ".csv", ".streams"} else count

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -61,6 +62,43 @@ def warnings_by(say: Callable[[str], None]):
     finally:
         LOGGER.removeFilter(hand_over)
         LOGGER.setLevel(level)
+
+
+@contextlib.contextmanager
+def pictures_not_read():
+    """The list, filled while Ultralytics predicts, of the pictures that it passes over because it cannot read them."""
+    found, level = [], LOGGER.level
+
+    def note(record):
+        path = record.getMessage().partition("Image Read Error ")[2]
+        found.extend([one_line(path)] if path else [])
+        return not path and record.levelno >= level
+
+    LOGGER.setLevel(min(level, logging.WARNING))
+    LOGGER.addFilter(note)
+    try:
+        yield found
+    finally:
+        LOGGER.removeFilter(note)
+        LOGGER.setLevel(level)
+
+
+# What torch says at each export: that YOLO's exporter is the older one, and that tracing makes sizes constant.
+SAID_OF_EXPORTS = (
+    "You are using the legacy TorchScript-based ONNX export",
+    "The feature will be removed. Please remove usage of this function",
+    r"`torch\.jit\.\w+` is deprecated",
+)
+
+
+@contextlib.contextmanager
+def exporter_hushed():
+    """Without these warnings; any other is shown as before."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        for message in SAID_OF_EXPORTS:
+            warnings.filterwarnings("ignore", message)
+        yield
 
 
 @contextlib.contextmanager
