@@ -38,7 +38,7 @@ test-browser: $(READY) ## an explorer in a real browser (needs Chromium)
 	$(RUN) -m uv pip install --quiet $(CACHE) --python .venv/bin/python playwright
 	$(RUN) -m pytest -n 0 -s tests/test_browser.py
 
-test-grade: $(READY) ## a class with endless loops and deleted files is marked to its end
+test-grade: $(READY) ## a class with endless loops and deleted files is marked to its end (long)
 	@$(RUN) -c "import nbgrader" 2>/dev/null || $(RUN) -m uv pip install --quiet $(CACHE) --python .venv/bin/python -e '.[teach]'
 	$(RUN) -m pytest tests/test_grade.py
 

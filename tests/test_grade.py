@@ -1,6 +1,7 @@
 """make grade: a class whose notebooks loop, end, delete and fill the memory is marked to its end, and nothing is touched."""
 
 import csv
+import re
 import subprocess
 import sys
 
@@ -118,6 +119,32 @@ a = 1"""
     assert ["right", "6", "6"] in table and ["loops", "2", "2"] in table and len(table) == 7
     assert "right      6" in capsys.readouterr().out
     assert (tmp_path / "grades" / "feedback" / "right" / NAME / f"{NAME}.html").exists()
+
+
+def solved(full):
+    """A student's notebook with the answers of the solution notebook `full`."""
+    texts = {cell.metadata.nbgrader.grade_id: cell.source for cell in full.cells if "nbgrader" in cell.metadata}
+    given = grade.as_given(full)
+    for cell in given.cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            text = texts[cell.metadata.nbgrader.grade_id]
+            cell.source = re.sub(r"^ *### (?:BEGIN|END) SOLUTION\n?", "", text, flags=re.M)
+    return given
+
+
+@needs_sandbox
+def test_every_notebook_finds_what_it_needs_in_the_sandbox(tmp_path, monkeypatch):
+    for path in grade.SOLUTIONS.glob("*.ipynb"):
+        full = nbformat.read(path, as_version=4)
+        for student, given in (("solved", solved(full)), ("untouched", grade.as_given(full))):
+            (tmp_path / "class" / student).mkdir(parents=True, exist_ok=True)
+            nbformat.write(given, tmp_path / "class" / student / path.name)
+    monkeypatch.setattr(sys, "argv", ["grade", str(tmp_path / "class"), "--out", str(tmp_path / "grades")])
+    grade.main()
+    with open(tmp_path / "grades" / "details.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row for row in rows if row["student"] == "solved" and float(row["points"]) < float(row["of"])] == []
+    assert [row for row in rows if row["student"] == "untouched" and float(row["points"])] == []
 
 
 @needs_sandbox
