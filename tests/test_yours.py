@@ -149,16 +149,17 @@ def test_a_cell_may_use_what_another_cell_defines(notebook):
     assert net.model[0].stem.out_channels == 32
 
 
-def test_a_class_that_no_lesson_ships_travels_too(notebook, monkeypatch, tmp_path):
+@pytest.mark.parametrize("decorator", ["", "@register\n"])
+def test_a_class_that_no_lesson_ships_travels_too(decorator, notebook, monkeypatch, tmp_path):
     monkeypatch.setattr(registry, "REGISTERED", registry.REGISTERED)
-    cell = "import torch\nfrom torch import nn\n\nclass Calm(nn.Module):\n    def __init__(self, c1, c2):\n"
+    cell = f"import torch\nfrom torch import nn\n\n{decorator}class Calm(nn.Module):\n    def __init__(self, c1, c2):\n"
     cell += "        super().__init__()\n        self.cv = nn.Conv2d(c1, c2, 1)\n"
     cell += "    def forward(self, x):\n        return torch.sigmoid(self.cv(x))"
-    space = {"__name__": "__main__"}
+    space = {"__name__": "__main__", "register": registry.register}
     exec(cell, space)
     registry.register(space["Calm"])
     try:
-        notebook([cell])
+        notebook([*cells_of("01"), cell])  # lesson 01 has a `register` of its own
         model = tasks.yaml_model_load("yolo11n-TinyNet.yaml")
         model["head"][2] = [-1, 1, "Calm", [512]]
         net = tasks.DetectionModel(model, verbose=False)

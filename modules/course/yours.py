@@ -53,11 +53,19 @@ def statements(source: str) -> list[ast.stmt]:
     for node in body:
         if isinstance(node, ast.ImportFrom) and not node.level and node.module.split(".")[0] == "modules":
             node.level, node.module = 1, node.module.removeprefix("modules").lstrip(".") or None
+        if isinstance(node, ast.ClassDef):
+            node.decorator_list = [decorator for decorator in node.decorator_list if not registers(decorator)]
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             flat += [type(node)(**{**vars(node), "names": [alias]}) for alias in node.names]
         else:
             flat.append(node)
     return flat
+
+
+def registers(decorator: ast.expr) -> bool:
+    """Whether this is `@register` or `@register(...)`: it says something about a class and is no part of it."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return "register" in (getattr(called, "id", ""), getattr(called, "attr", ""))
 
 
 def names(node: ast.stmt) -> set[str]:
