@@ -245,7 +245,11 @@ def run_stock(mode: str, settings: dict) -> int:
     words = [f"{key}={value}" for key, value in settings.items()]
     with plain(), no_empty_folders(project, mode), no_half_export(Path(settings["model"]), mode), nothing_fetched():
         with pictures_not_read() as unread:
-            pass_on([mode, *words])
+            try:
+                pass_on([mode, *words])
+            except InputError as error:  # older versions end so where the last picture cannot be read
+                if not unread or "need at least one array to stack" not in str(error):
+                    raise
         if unread and len(unread) == count:
             raise InputError(f"source={settings['source']}: none of the {count} pictures there can be read.")
     if unread:

@@ -1,5 +1,6 @@
 """`python -m modules`: what works, and one clear line for everything that a learner can get wrong."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -110,12 +111,15 @@ def test_words_are_read_as_yolo_reads_them():
 
 def test_val_predict_and_export_work_on_a_checkpoint(here, capfd, recwarn):
     torch.manual_seed(0)
-    YOLO("yolo11n-TinyNet.yaml").save("tiny.pt")
+    yolo = YOLO("yolo11n-TinyNet.yaml")
+    yolo.ckpt = yolo.ckpt or {}  # 8.3.0 adds to it
+    yolo.save("tiny.pt")
     assert main("val model=tiny.pt imgsz=64 plots=False".split()) == 0
     assert main("predict model=tiny.pt imgsz=64 conf=0.9".split()) == 0
     assert main("export model=tiny.pt imgsz=64 format=torchscript".split()) == 0
     assert main("predict model=tiny.torchscript imgsz=64 conf=0.9 save=False".split()) == 0
-    assert main("export model=tiny.pt imgsz=64 format=onnx simplify=False".split()) == 0
+    if importlib.util.find_spec("onnx"):
+        assert main("export model=tiny.pt imgsz=64 format=onnx simplify=False".split()) == 0
     assert [str(w.message) for w in recwarn if "torch" in w.filename or "modules" in w.filename] == []
     assert {p.name for p in (here / "runs").iterdir()} == {"val", "predict"}
     assert not re.search(r"Traceback|Downloading", "".join(capfd.readouterr()))

@@ -1,6 +1,7 @@
 """Input that cannot work gets one clear line and leaves nothing behind: a table for each kind of input."""
 
 import errno
+import inspect
 import io
 import os
 import pickle
@@ -21,7 +22,7 @@ from PIL import Image
 from torch import nn
 from ultralytics import YOLO
 from ultralytics.data.dataset import YOLODataset
-from ultralytics.data.utils import check_det_dataset
+from ultralytics.data.utils import check_det_dataset, verify_image_label
 from ultralytics.utils import LOGGER
 
 from modules.__main__ import main, read_words
@@ -188,7 +189,7 @@ COMMANDS = {
         f"predict {TINY} source=https://youtu.be/x": "Nothing is installed unasked",
         f"predict {TINY} source=http://127.0.0.1:9/a.jpg": "127.0.0.1",
         f"predict {TINY} source=http://127.0.0.1:9/a.m3u8": "127.0.0.1",
-        f"predict {TINY} source=empty.txt": "o images",
+        f"predict {TINY} source=empty.txt": "no pictures or films are there",
         f"track {TINY} source=nothing": "no pictures or films",
         f"track {TINY} source=good tracker=none.yaml": "none.yaml",
         f"track {TINY} source=good tracker=good.yaml": "no tracker is described there. Write one of botsort.yaml",
@@ -401,6 +402,9 @@ def refused(line: str, capsys) -> str:
 def test_a_request_that_cannot_work_is_one_line(line, here, capsys):
     if line.split()[1:2] == [TINY] and line.split()[0] in {"predict", "track"}:
         Path("good/0.jpg").write_bytes(Path("train/images/0.jpg").read_bytes())
+    for package, word in {"onnx": "opset=999", "lap": "track model=yolo11n-TinyNet.yaml source=77"}.items():
+        if word in line:
+            pytest.importorskip(package)
     expected = next(kind[line] for kind in COMMANDS.values() if line in kind)
     assert expected in refused(line, capsys)
 
@@ -432,10 +436,11 @@ def test_a_model_yaml_that_cannot_work(name, here, capsys):
 def test_a_damaged_picture_among_sound_ones_is_said_and_seen_in_the_exit_code(source, here, capsys):
     shutil.copy("picture.png", "damaged/2.png")
     shutil.copy("train/images/0.jpg", "damaged/3.jpg")
+    shutil.copy("damaged/1.png", "damaged/4.png")
     Path("pictures.txt").write_text(f"{here}/damaged/0.jpg\n{here}/picture.png\n")
     assert main(["predict", TINY, f"source={source}", "imgsz=32", "save=False"]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    count = {"damaged": "2 of 4", "damaged/*.jpg": "1 of 2", "pictures.txt": "1 of the"}[source]
+    count = {"damaged": "3 of 5", "damaged/*.jpg": "1 of 2", "pictures.txt": "1 of the"}[source]
     assert said.startswith(f"Warning: {count} pictures cannot be read and were passed over; the first: damaged/0.jpg")
     assert main(["predict", TINY, "source=damaged/2.png", "imgsz=32", "save=False"]) == 0
 
@@ -456,6 +461,7 @@ class Closed:
 @pytest.mark.parametrize("command", ["predict", "track"])
 def test_no_camera(command, here, capsys, monkeypatch):
     """Whether or not this machine has one."""
+    pytest.importorskip("lap" if command == "track" else "cv2")
     monkeypatch.setattr("ultralytics.data.loaders.cv2.VideoCapture", Closed)
     assert "no camera 0 can be opened here" in refused(f"{command} {TINY} source=0", capsys)
 
@@ -506,6 +512,8 @@ def test_a_label_that_cannot_be_used_is_named(text, here):
 
 @pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
 def test_what_is_odd_about_a_label_is_said(text, here, capsys):
+    if isinstance(text, bytes) and "utf-8-sig" not in inspect.getsource(verify_image_label):
+        pytest.skip("this version of Ultralytics leaves such a picture out")
     label_of(text)
     assert len(look_at_data("good.yaml", "detect").pictures["train"]) == 1
     said = capsys.readouterr().err
@@ -552,6 +560,12 @@ def with_password(text: bytes) -> bytes:
     marked[6] |= 1
     marked[marked.index(b"PK\x01\x02") + 8] |= 1
     return bytes(marked)
+
+
+def save(yolo: YOLO, path: str) -> None:
+    """Save a model that was never trained; Ultralytics 8.3.0 adds to the checkpoint that it came from."""
+    yolo.ckpt = yolo.ckpt or {}
+    yolo.save(path)
 
 
 def saved(held) -> bytes:
@@ -611,7 +625,7 @@ def test_weights_that_are_no_numbers_are_not_used(line, value, here, capsys):
     yolo = YOLO("yolo11n-TinyNet.yaml")
     with torch.no_grad():
         next(yolo.model.parameters()).fill_(value)
-    yolo.save("w.pt")
+    save(yolo, "w.pt")
     assert "1 of its" in (said := refused(line, capsys)) and "tensors hold nan or infinity, the first model.0." in said
 
 
@@ -619,12 +633,12 @@ def test_weights_that_are_no_numbers_are_not_used(line, value, here, capsys):
 def test_a_checkpoint_whose_classes_have_no_names(names, here, capsys):
     yolo = YOLO("yolo11n-TinyNet.yaml")
     yolo.model.names = names
-    yolo.save("w.pt")
+    save(yolo, "w.pt")
     assert refused("predict model=w.pt source=good", capsys)
 
 
 def test_weights_of_our_own_are_opened(here):
-    YOLO("yolo11n-EMO.yaml").save("emo.pt")
+    save(YOLO("yolo11n-EMO.yaml"), "emo.pt")
     assert {"modules.emo", "collections", "torch._utils"} <= modules_named(*pickles_in(Path("emo.pt")))
     assert load_model("emo.pt").task == "detect"
 
@@ -891,7 +905,7 @@ def test_each_command_has_help_of_its_own(line, has, lacks, capsys):
 
 
 def test_half_and_copy_cfg_work(here):
-    YOLO("yolo11n-TinyNet.yaml").save("t.pt")
+    save(YOLO("yolo11n-TinyNet.yaml"), "t.pt")
     assert main("val model=t.pt data=good.yaml imgsz=32 half plots=False".split()) == 0
     assert main(["copy-cfg"]) == 0 and Path("default_copy.yaml").is_file()
 

@@ -58,6 +58,9 @@ BOUNDS = {
     "dfl": (0, math.inf),
 }
 
+# Files that list sources.
+LISTS = (".txt", ".csv", ".streams")
+
 # More than any picture that a network of this kind was made for, and less than what fills a machine's memory.
 LARGEST = 8192
 
@@ -295,10 +298,12 @@ def check_source(source) -> int | None:
         if not name or not path.exists() and not ("*" in name and glob.glob(name, recursive=True)):
             raise InputError(f"source={name}: there is no such file or folder.")
         files = [p.name for p in path.iterdir()] if path.is_dir() else glob.glob(name, recursive=True) or [name]
-    known = {*IMG_FORMATS, *VID_FORMATS, *(() if path.is_dir() else ("txt", "csv", "streams"))}
+        if path.suffix in LISTS and path.is_file() and not path.read_text(encoding="utf-8", errors="replace").strip():
+            files = []
+    known = {*IMG_FORMATS, *VID_FORMATS, *(() if path.is_dir() else (suffix[1:] for suffix in LISTS))}
     count = sum(file.rpartition(".")[-1].lower() in known for file in files)
     if not count:
         raise InputError(
             f"source={name}: no pictures or films are there. Known are {', '.join(sorted(IMG_FORMATS))}, ..."
         )
-    return None if path.suffix in {".txt", ".csv", ".streams"} else count
+    return None if path.suffix in LISTS else count

@@ -196,7 +196,7 @@ def seconds_used(results: Path, epochs: int) -> float:
         return 0
     with results.open(encoding="utf-8") as file:
         rows = csv.DictReader(file, skipinitialspace=True)
-        clock = [float(row["time"]) for row in itertools.islice(rows, epochs)]
+        clock = [float(row.get("time") or 0) for row in itertools.islice(rows, epochs)]  # 8.3.0 notes none
     ends = [now for now, later in itertools.pairwise([*clock, 0]) if later <= now]
     return sum(ends)
 
