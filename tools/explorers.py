@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
+from modules.course.yours import uses  # noqa: E402
 from tools import lessons  # noqa: E402
 from tools.fold import Problem  # noqa: E402
 
@@ -49,13 +50,6 @@ print(json.dumps([medians(slider) for explorer in explorers for slider in explor
 """
 
 
-def uses(table: symtable.SymbolTable) -> set[str]:
-    """The global names that a cell reads, also inside its functions."""
-    module = table.get_type() == "module"
-    here = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (module or s.is_global())}
-    return here.union(*map(uses, table.get_children()))
-
-
 def needed(sources: list[str]) -> list[str]:
     """Of these cells those that draw an explorer, and those that bind a name which a later one of them reads."""
     kept, names = [], set()
@@ -64,10 +58,11 @@ def needed(sources: list[str]) -> list[str]:
         bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
         if "Explorer(" in source or bound & names:
             kept.insert(0, source)
-            found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
+            cell = ast.parse(source)
+            found = [node for node in ast.walk(cell) if isinstance(node, ast.Name)]
             found.sort(key=lambda node: (node.lineno, node.col_offset), reverse=True)
             first = {node.id: type(node.ctx) for node in found}  # what a cell binds before it reads is its own
-            names = names - bound | {name for name in uses(table) if first.get(name) is ast.Load}
+            names = names - bound | {name for name in uses(cell) if first.get(name) is ast.Load}
     return kept
 
 

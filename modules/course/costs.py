@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import timm
 
 from .results import RESULTS
 
@@ -114,6 +113,8 @@ def published() -> dict[str, dict]:
 
 def weights_of(name: str) -> str:
     """Who has trained weights of a backbone: "timm", else "authors" of the paper, else "none"."""
+    import timm  # only here: who reads the tables does not need it
+
     if timm.is_model(name) and timm.models.is_model_pretrained(name):
         return "timm"
     return "authors" if name in published() else "none"

@@ -35,7 +35,7 @@ def judge(job: Job, folder: Path) -> Run:
     threshold = job.settings.get("conf") or best_confidence(box)
     seal(folder / "weights" / "best.pt", confidence=threshold)
     picture = Run(folder, {}, 0).picture
-    draw_predictions(yolo, pictures, picture, {**job.only(PREDICTED)}, threshold)
+    draw_predictions(yolo, pictures, picture, job.only(PREDICTED), threshold)
     found = count_found(box, pictures, single_class=bool(job.settings.get("single_cls")))
     return Run(folder, {name: float(score) for name, score in scores.items()}, len(pictures), threshold, found)
 

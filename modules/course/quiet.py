@@ -39,6 +39,19 @@ SAID_OTHERWISE = (
 
 
 @contextlib.contextmanager
+def filtered(note: Callable[[logging.LogRecord], bool], level: int):
+    """Ultralytics logs from this level on, and of that what `note` lets pass."""
+    before = LOGGER.level
+    LOGGER.setLevel(level)
+    LOGGER.addFilter(note)
+    try:
+        yield
+    finally:
+        LOGGER.removeFilter(note)
+        LOGGER.setLevel(before)
+
+
+@contextlib.contextmanager
 def warnings_by(say: Callable[[str], None]):
     """Within `quiet`: what Ultralytics warns of is said by `say`, each warning once and in one line.
 
@@ -54,14 +67,8 @@ def warnings_by(say: Callable[[str], None]):
             say(text)
         return record.levelno > logging.WARNING
 
-    level = LOGGER.level
-    LOGGER.setLevel(logging.WARNING)
-    LOGGER.addFilter(hand_over)
-    try:
+    with filtered(hand_over, logging.WARNING):
         yield
-    finally:
-        LOGGER.removeFilter(hand_over)
-        LOGGER.setLevel(level)
 
 
 @contextlib.contextmanager
@@ -74,13 +81,8 @@ def pictures_not_read():
         found.extend([one_line(path)] if path else [])
         return not path and record.levelno >= level
 
-    LOGGER.setLevel(min(level, logging.WARNING))
-    LOGGER.addFilter(note)
-    try:
+    with filtered(note, min(level, logging.WARNING)):
         yield found
-    finally:
-        LOGGER.removeFilter(note)
-        LOGGER.setLevel(level)
 
 
 # What torch says at each export: that YOLO's exporter is the older one, and that tracing makes sizes constant.

@@ -8,6 +8,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from PIL import Image
 
 from . import results
+from .costs import best_for_less
 from .fire import fire_pictures
 from .pictures import BLUE, GREEN, ORANGE, PINK, RED, SKY, draw_boxes
 
@@ -34,18 +35,9 @@ def accuracy_against(ax, cost: dict[str, float], label: str) -> None:
     ax.margins(x=0.15, y=0.1)
     ax.set(xlabel=label, ylabel="mean mAP50, and range over the seeds")
     write_names(ax, points)
-    best = front({name: points[name] for name, model in models.items() if len(model.seeds) > 1})
-    if best:
-        ax.step(*zip(*best, (max(cost.values()), best[-1][1])), where="post", color="0.75", zorder=0)
-
-
-def front(points: dict[str, tuple[float, float]]) -> list[tuple[float, float]]:
-    """Those (cost, score) that score more than all that cost less, the cheapest first."""
-    kept: list[tuple[float, float]] = []
-    for cost, score in sorted(points.values(), key=lambda point: (point[0], -point[1])):
-        if not kept or score > kept[-1][1]:
-            kept.append((cost, score))
-    return kept
+    firm = {name: points[name] for name, model in models.items() if len(model.seeds) > 1}
+    if front := [firm[name] for name in best_for_less(firm)]:
+        ax.step(*zip(*front, (max(cost.values()), front[-1][1])), where="post", color="0.75", zorder=0)
 
 
 def write_names(ax, points: dict[str, tuple[float, float]]) -> None:

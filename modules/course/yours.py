@@ -78,8 +78,8 @@ def names(node: ast.stmt) -> set[str]:
     return {name.id for target in targets if target for name in ast.walk(target) if isinstance(name, ast.Name)}
 
 
-def uses(node: ast.stmt) -> set[str]:
-    """The names that a statement takes from the file around it."""
+def uses(node: ast.stmt | ast.Module) -> set[str]:
+    """The names that a statement takes from the file around it, or a cell from those that ran before."""
     tables, found = [symtable.symtable(ast.unparse(node), "?", "exec")], set()
     while tables:
         table = tables.pop()
