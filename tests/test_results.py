@@ -371,6 +371,17 @@ def test_draws_and_a_gallery_are_drawn():
     assert [len(ax.images) for ax in figure.axes] == [1, 0, 0, 0, 0] and figure.get_suptitle() == "one of them: 1"
 
 
+@pytest.mark.parametrize(
+    "box", [(0, 0, 1, 1), (0.1, 0, 1, 1), (0, 0.4, 1, 0.5), (0.98, 0.98, 1, 1), (0.4, 0.4, 0.6, 0.6)]
+)
+def test_a_gallery_shows_each_box_whole(box):
+    ax = gallery([(0, np.array(box))], "red", "boxes").axes[0]
+    (left, right), (below, above) = ax.get_xlim(), ax.get_ylim()
+    width, height = Image.open(fire_pictures("val")[0]).size
+    x1, y1, x2, y2 = np.array(box) * [width, height, width, height]
+    assert left <= x1 and x2 <= right and above <= y1 and y2 <= below
+
+
 def test_latencies_are_those_of_fused_detectors_on_a_cpu(scratch):
     assert results.latencies() == ({}, "milliseconds: not measured yet")
     heading = "model kind device imgsz batch threads measure value".split()

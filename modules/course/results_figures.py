@@ -143,8 +143,9 @@ def gallery(cases: list, colour: str, title: str, shown: int = 5):
             ax.imshow(image.convert("RGB"))
             size = np.array(image.size)
         low, high = np.reshape(box, (2, 2)) * size
-        half = min(1.5 * max(*(high - low), 16), size.min() / 2)
-        (x, y) = np.clip((low + high) / 2, half, size - half)
+        side = max(high - low)
+        half = max(min(1.5 * max(side, 16), size.min() / 2), 0.55 * side)  # a box is always seen whole
+        x, y = np.clip((low + high) / 2, np.minimum(half, size / 2), np.maximum(size - half, size / 2))
         draw_boxes(ax, [(*low, *high)], colour)
         ax.set(xlim=(x - half, x + half), ylim=(y + half, y - half))
     part = f"{shown} of " if len(cases) > shown else ""
