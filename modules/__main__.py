@@ -1,4 +1,4 @@
-"""`python -m modules train model=yolo11n-EMO.yaml`: the `yolo` command line, with this package's classes registered."""
+"""`python -m modules train model=yolo11n-RepViT.yaml`: the `yolo` command line, with this package's classes registered."""
 
 import inspect
 import logging
@@ -64,7 +64,7 @@ python -m modules COMMAND key=value ...
 
 COMMAND --help lists the arguments of a command. All arguments of Ultralytics' `yolo` command work, in its orders too
 (detect train ..., task=detect mode=train ...), and so do benchmark, cfg, copy-cfg, checks, settings and version.
-model=fire/yolo11n-EMO and the like are weights that come with the course, trained on the fire set.
+model=fire/yolo11n-RepViT and the like are weights that come with the course, trained on the fire set.
 Results go to the folder runs/ of the current folder. Without model=, val, predict, track and export take the newest
 run's. Rows 0 to 4 of the course's models are the backbone: freeze=5 keeps it as it is."""
 

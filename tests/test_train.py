@@ -103,6 +103,32 @@ def test_a_cfg_file_may_name_model_and_data(small_set):
     assert job.model == MODEL and len(job.parts["train"]) == 2 and "Training on 2 of 4 pictures" in str(job)
 
 
+FIRST_LINES = {  # preset, what is given -> how long, and what is advised for a set of one's own
+    "laptop": ({}, "28 epochs at 192 px (preset laptop)", "imgsz=640 epochs=100 mosaic=1, or preset=full"),
+    "smoke": ({}, "2 epochs at 160 px (preset smoke)", "preset=laptop imgsz=640 epochs=100, or preset=full"),
+    "gpu": ({"imgsz": 640}, "80 epochs at 640 px (preset gpu)", "epochs=100, or preset=full"),
+    "results": (
+        {"imgsz": 320, "epochs": 9, "mosaic": 0},
+        "9 epochs at 320 px (preset results)",
+        "",
+    ),
+    "full": ({}, "300 epochs at 640 px (preset full)", ""),
+}
+
+
+@pytest.mark.parametrize("preset", FIRST_LINES)
+def test_a_training_begins_with_its_length_and_says_how_to_train_ones_own_set_for_use(preset, small_set):
+    given, length, advice = FIRST_LINES[preset]
+    first, *others = str(prepare(MODEL, small_set / "set.yaml", preset, given)).splitlines()
+    assert first == f"Training on 4 of 4 pictures, {length}."
+    said = [line for line in others if "that you mean to use" in line]
+    assert said == (
+        [f"The preset {preset} is for trying out. For a detector that you mean to use: {advice}."] if advice else []
+    )
+    of_fire = str(prepare(MODEL, FIRE_YAML, preset, given))
+    assert f"pictures, {length}." in of_fire.splitlines()[0] and "that you mean to use" not in of_fire
+
+
 BAD_CFG = {
     "epochs: ten": "'epochs'",
     "epoch: 3": "Did you mean 'epochs'",

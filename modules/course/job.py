@@ -11,6 +11,7 @@ import torch
 import ultralytics
 import yaml
 from ultralytics import YOLO
+from ultralytics.cfg import DEFAULT_CFG_DICT
 from ultralytics.data.utils import check_det_dataset, img2label_paths
 from ultralytics.nn import tasks
 
@@ -41,6 +42,8 @@ PREDICTED = ("imgsz", "device", "classes", "conf", "iou", "max_det", "agnostic_n
 MEASURED = (*PREDICTED, "workers", "single_cls", "plots", "save_json", "dnn", "nms", "end2end")
 # These are about the course's own ways, or are said once and for all by the model.
 NOT_PASSED_ON = ("cfg", "mode", "task", "model", "data", "verbose", "fraction", "exist_ok", "split", "resume")
+# What a short preset has less of than Ultralytics by default, and a detector that is to be used needs.
+FOR_USE = ("imgsz", "epochs", "mosaic")
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,21 @@ class Job:
     val_every: int  # epochs from one validation to the next; 0: none
     keep_best: bool  # the weights of the epoch with the best validation, else those of the last epoch
     asked: dict = field(default_factory=dict)  # the arguments of `prepare`
+    advice: str = ""  # how to train for use, where a short preset meets a set of one's own
 
     def __str__(self):
         there = {part: len(pictures) for part, pictures in self.data.pictures.items()}
         part = {name: len(pictures) for name, pictures in self.parts.items()}
         each = "each epoch" if self.val_every == 1 else f"every {self.val_every} epochs"
         during = f"{part['val_each_epoch']} are validated {each}, " if self.val_every else ""
-        return (
-            f"Training on {part['train']} of {there['train']} pictures. Of {there['val']} validation pictures "
-            f"{during}{part['val_at_end']} at the end."
-        ) + (f"\n{self.preset.note}" if self.preset.note else "")
+        length = f"{self.settings['epochs']} epochs at {self.settings['imgsz']} px (preset {self.preset.name})"
+        lines = [
+            f"Training on {part['train']} of {there['train']} pictures, {length}.",
+            f"Of {there['val']} validation pictures {during}{part['val_at_end']} at the end.",
+            self.preset.note,
+            self.advice,
+        ]
+        return "\n".join(line for line in lines if line)
 
     @property
     def request(self) -> dict:
@@ -126,7 +134,18 @@ def prepare(model=None, data=None, preset: str | None = None, overrides: dict | 
     if "patience" in given:
         val_every = val_every or 1
     settings = {key: value for key, value in settings.items() if key not in NOT_PASSED_ON}
-    return Job(model, yolo, looked_at, chosen, parts, settings, parent, name, val_every, "patience" in given, asked)
+    best, advice = "patience" in given, how_to_train_for_use(chosen, given, looked_at)
+    return Job(model, yolo, looked_at, chosen, parts, settings, parent, name, val_every, best, asked, advice)
+
+
+def how_to_train_for_use(preset: Preset, given: dict, data: Data) -> str:
+    """A line on what the preset cuts short, of what nobody asked for; the fire set is there to learn with, so it gets none."""
+    left = [key for key in FOR_USE if key not in given and getattr(preset, key) < DEFAULT_CFG_DICT[key]]
+    if not left or Path(data.yaml).resolve() == FIRE_YAML.resolve():
+        return ""
+    words = " ".join(f"{key}={DEFAULT_CFG_DICT[key]:g}" for key in left)
+    all_pictures = "preset=laptop " if preset.pictures else ""
+    return f"The preset {preset.name} is for trying out. For a detector that you mean to use: {all_pictures}{words}, or preset=full."
 
 
 def first_said(*values):
