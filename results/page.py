@@ -4,6 +4,7 @@ tables in README.md and in the lessons."""
 import hashlib
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -11,20 +12,25 @@ import nbformat
 from PIL import Image
 
 from modules.course import judge, results, shipped
+from modules.course.costs import Costs
 from modules.course.fire import fire_pictures
 from modules.course.job import DEFAULT_MODEL
 from modules.course.pictures import style
 from modules.course.presets import PRESETS
-from modules.course.results_figures import accuracy_against
+from modules.course.results_figures import accuracy_against, explain
 
 PAGE = """\
 # The comparison
 
 One recipe, from scratch, on all pictures of the fire set; the weights of the last epoch are measured, so that nothing is
-chosen by the pictures that judge. A difference is called a gain or a loss only if the seeds' ranges do not overlap and a
-paired bootstrap over the 120 validation pictures excludes zero at 95 %; everything else is within noise. Parameters and
-GMAC are those of the fused network at the size of the recipe. At scale n EMO, RepViT, FasterNet and RevCol have a quarter of
-the channels that their papers publish.
+chosen by the pictures that judge.
+
+What is said of a difference: if the seeds' ranges overlap, it is within noise. If they lie apart and a paired bootstrap over
+the 120 validation pictures excludes zero at 95 %, it is a gain or a loss with three seeds or more, and a direction with two.
+If they lie apart and the bootstrap does not exclude zero, the pictures are too few to show it. Of one seed nothing is said.
+
+Parameters and GMAC are those of the fused network at the size of the recipe. At scale n EMO, RepViT, FasterNet and RevCol
+have a quarter of the channels that their papers publish.
 
 `runs.csv` has a row for each training, `curves.csv` its epochs, `detections/` what it finds in the validation pictures.
 `make results` runs what is missing, `python -m results page` writes this page.
@@ -32,6 +38,9 @@ the channels that their papers publish.
 {table}
 
 ![Mean mAP50 against GMAC, with the range over the seeds](comparison.png)
+
+Bars are the range over the seeds, a hollow marker is one seed. The grey steps join the models with several seeds that no
+other such model beats in both score and GMAC.
 
 ## One idea at a time
 
@@ -52,6 +61,11 @@ nothing here may guard people or property.
 
 {table}
 """
+
+# Below the table of the course's README, which stands beside another one.
+COSTS = """\
+Parameters and GMAC are those of the fused network at the size of the training; ms are those of the fused network on a CPU
+({cpu}), {threads} thread{s}. The table in [modules/](modules/README.md) counts before fusing, and at {size} px."""
 
 FOUND = results.RESULTS / "found.jpg"  # what the course's README shows first
 FRONT = Path(__file__).parents[1] / "README.md"
@@ -113,10 +127,13 @@ def card() -> str:
 
 def front() -> str:
     """The course's README with today's answer and table in it."""
-    times, measured = results.latencies()
+    times, size, threads = results.latencies()
     cells = [f"{times[name]:.0f}" if name in times else "" for name in results.main_models()]
-    table = results.table().without("mAP50-95").with_column("ms", cells, before="against")
-    text = f"{answer()}\n\n{table.markdown()} ms: {measured.removeprefix('milliseconds ')}."
+    table = results.table().without("mAP50-95").with_column(f"ms at {size} px", cells, before="against")
+    precise = {"million parameters": "million parameters (fused)", "GMAC": f"GMAC at {PRESETS['results'].imgsz} px"}
+    table = replace(table, heading=tuple(precise.get(name, name) for name in table.heading))
+    how = COSTS.format(cpu=Costs().machine["cpu"], s="s" * (threads != "1"), threads=threads, size=size)
+    text = f"{answer()}\n\n{table.markdown()}\n\n{how}"
     return IN_FRONT.sub(lambda _: text, FRONT.read_text(encoding="utf-8"))
 
 
@@ -126,14 +143,14 @@ def answer() -> str:
     stock = models["yolo11n"]
     verdicts = {m.name: results.verdict(m, stock) for m in models.values() if m.against == stock.name}
 
-    def those(*words: str) -> str:
-        found = [name.removeprefix("yolo11n-") for name, said in verdicts.items() if said.split()[0] in words]
-        return ", ".join(found) or "none"
+    def those(word: str) -> str:
+        return ", ".join(name.removeprefix("yolo11n-") for name, said in verdicts.items() if said.split()[0] == word)
 
+    more = {"Higher, and not shown": "higher", "Lower, and not shown": "lower", "One seed only": "one"}
     sentences = [
-        f"**Short answer.** Better than stock YOLO11n, mAP50 {stock.text()}: {those('higher', 'gain')}.",
-        f"Not to be told from it: {those('within')}. Worse: {those('lower', 'loss')}.",
-        *([f"One seed only: {those('one')}."] if those("one") != "none" else []),
+        f"**Short answer.** Shown to be better than stock YOLO11n, mAP50 {stock.text()}: {those('gain') or 'none'}.",
+        f"Not to be told from it: {those('within') or 'none'}. Shown to be worse: {those('loss') or 'none'}.",
+        *(f"{words}: {those(word)}." for words, word in more.items() if those(word)),
         "EMO, RepViT, FasterNet and RevCol have here, at scale n, a quarter of the channels that their papers publish (M0.6",
         "half of them), and all start from random weights. With the full width, or with weights from ImageNet, it may be",
         "otherwise: not measured.",
@@ -158,4 +175,5 @@ def draw() -> plt.Figure:
     figure, ax = plt.subplots(figsize=(8, 4.5))
     cost = {name: model.of("gmac")[0] for name, model in results.main_models().items()}
     accuracy_against(ax, cost, "GMAC of the fused network")
+    explain(figure)
     return figure

@@ -24,6 +24,7 @@ from modules.course.results_figures import (
     colour_of,
     costs_figure,
     curves_figure,
+    distance,
     draw_curves,
     draws_figure,
     families_figure,
@@ -258,7 +259,9 @@ def fill(scratch, scores, hits):
         ((0.5, 0.52, 0.51), (0.3, 0.32, 0.31), 1, "-0.200, loss"),
         ((0.5, 0.52), (0.7, 0.72), 9, "+0.200, higher in both seeds: a direction, not shown"),
         ((0.5, 0.6, 0.4), (0.55, 0.65, 0.45), 9, "+0.050, within noise"),
-        ((0.5, 0.52, 0.51), (0.7, 0.72, 0.71), 5, "+0.200, within noise"),
+        ((0.5, 0.52, 0.51), (0.7, 0.72, 0.71), 5, "+0.200, higher in every seed; 120 pictures are too few to show it"),
+        ((0.5, 0.52), (0.3, 0.32, 0.31), 5, "-0.200, lower in every seed; 120 pictures are too few to show it"),
+        ((0.5, 0.52), (0.52, 0.54), 9, "+0.020, within noise"),
         ((0.5,), (0.7,), 9, "+0.200, one seed: says nothing yet"),
     ],
 )
@@ -289,7 +292,9 @@ def test_without_any_row_everything_says_so_and_draws_nothing(scratch, capsys):
     assert not ax.lines
     assert [ax.get_title() for ax in curves_figure(["yolo11n"]).axes] == ["no training is finished yet"]
     assert families_figure("08").axes[0].get_title() == "no variant is trained yet"
-    assert len(costs_figure().axes) == 1
+    (legend,) = (figure := costs_figure()).legends
+    assert len(figure.axes) == 1
+    assert [text.get_text() for text in legend.get_texts()][:2] == ["range over the seeds", "one seed"]
 
 
 def test_a_lessons_rows_are_its_models_and_what_they_are_compared_with(scratch):
@@ -349,9 +354,14 @@ def test_names_touch_no_other_name_and_no_bar_and_the_front_needs_several_seeds(
     boxes = [text.get_window_extent() for text in ax.texts]
     assert len(boxes) == 4 and len(lines) == 8
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
-    assert not any(box.overlaps(line.get_window_extent()) for box in boxes for line in lines)
+    paths = [line.get_path().transformed(ax.transData) for line in ax.lines]
+    assert not any(path.intersects_bbox(box, filled=False) for box in boxes for path in paths)
+    dots = [line.get_xydata()[0] for line in lines if line.get_marker() == "o"]
+    for box, text in zip(boxes, ax.texts):
+        assert min(dots, key=lambda dot: distance(box, ax.transData.transform(dot))) == pytest.approx(text.xy)
     assert [line.get_mfc() for line in lines].count("white") == 1  # EMO's, of one seed
-    assert steps.get_xydata() == pytest.approx(np.array([(3, 0.55), (3.2, 0.5505), (5, 0.5505)]))
+    corners = [(3, 0.55), (3.2, 0.55), (3.2, 0.5505), (5, 0.5505)]
+    assert steps.get_xydata() == pytest.approx(np.array(corners))
     points = {"a": (1, 0.5), "b": (2, 0.4), "c": (3, 0.7), "d": (1, 0.6)}
     assert [points[name] for name in best_for_less(points)] == [(1, 0.6), (3, 0.7)] and best_for_less({}) == []
 
@@ -383,15 +393,13 @@ def test_a_gallery_shows_each_box_whole(box):
 
 
 def test_latencies_are_those_of_fused_detectors_on_a_cpu(scratch):
-    assert results.latencies() == ({}, "milliseconds: not measured yet")
+    assert results.latencies() == ({}, "", "")
     heading = "model kind device imgsz batch threads measure value".split()
     row = dict(zip(heading, ("yolo11n", "detector", "cpu", "320", "1", "2", "fused", "30.5")))
     others = [{"device": "cuda:0"}, {"measure": "forward"}, {"batch": "8"}, {"kind": "timm"}, {"imgsz": "640"}]
     rows = [row, row | {"model": "yolo11n-EMO", "value": "40"}, *(row | other | {"value": "9"} for other in others)]
     results.write("bench.csv", heading, rows)
-    times, words = results.latencies()
-    assert times == {"yolo11n": 30.5, "yolo11n-EMO": 40}
-    assert words == "milliseconds on a CPU, fused, 320 px, threads: 2"
+    assert results.latencies() == ({"yolo11n": 30.5, "yolo11n-EMO": 40}, "320", "2")
 
 
 def test_pages_and_figure_are_those_of_the_csv():
@@ -408,11 +416,12 @@ def test_pages_and_figure_are_those_of_the_csv():
 
 def test_the_readme_answers_who_beats_the_stock_detector(scratch):
     scores = {"yolo11n": (0.5, 0.52, 0.51), "yolo11n-EMO": (0.7, 0.72, 0.71), "yolo11n-RevColV1": (0.9,)}
-    scores["yolo11n-RepViT"] = (0.3, 0.32)
-    fill(scratch, scores, dict(zip(scores, (5, 9, 9, 1))))
+    scores |= {"yolo11n-RepViT": (0.3, 0.32), "yolo11n-FasterNet": (0.3, 0.32, 0.31), "yolov10n": (0.4, 0.41, 0.42)}
+    fill(scratch, scores, dict(zip(scores, (5, 9, 9, 1, 1, 5))))
     said = page.answer()
-    assert "Better than stock YOLO11n, mAP50 0.510 (0.500 .. 0.520): EMO." in said
-    assert "Not to be told from it: none. Worse: RepViT." in said and "One seed only: RevColV1." in said
+    assert "Shown to be better than stock YOLO11n, mAP50 0.510 (0.500 .. 0.520): EMO." in said
+    assert "Not to be told from it: none. Shown to be worse: FasterNet." in said and "One seed only: RevColV1." in said
+    assert "Lower, and not shown: yolov10n, RepViT." in said and "Higher" not in said
 
 
 def test_stored_rows_have_their_detections_and_curves():

@@ -37,8 +37,9 @@ A backbone's row counts as five: 0 is the backbone, 1 to 4 are its maps P2 to P5
 ## At a glance
 
 Each model at scale n, beside the two stock detectors, for one class and one picture of 320 px: parameters and GMAC as it is
-trained, milliseconds as it is used (fused, {threads} thread{s} of {cpu}; median, least and most). mAP50 is that of lesson
-08's comparison, from scratch at 192 px, with the range over the seeds. Top-1 is what the authors publish of their sizes,
+trained, milliseconds as it is used (fused, {threads} thread{s} of {cpu}; median, least and most). The course's README counts
+the fused network at 192 px, so its numbers are smaller. mAP50 is that of lesson 08's comparison, from scratch at 192 px, with
+the range over the seeds. Top-1 is what the authors publish of their sizes,
 which have four times the width of scale n; weights are for those sizes, from timm or from the authors.
 [Lesson 10](../notebooks/10_what_it_costs.ipynb) says how to choose, [results/](../results/README.md) which differences are
 more than noise.

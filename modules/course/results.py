@@ -257,18 +257,22 @@ def compare(name: str, against: str) -> str:
 def verdict(ours: Trained, theirs: Trained) -> str:
     """What the difference of two trained models is called.
 
-    With three seeds "gain", "loss" or "within noise"; with two a direction at most; with one nothing.
+    With one seed nothing. Where the seeds' ranges overlap "within noise"; where they lie apart, but the bootstrap's
+    interval holds zero, "higher" or "lower in every seed; 120 pictures are too few to show it". Where both agree, with
+    three seeds "gain" or "loss", and with two a direction.
     """
     both = common_seeds(ours.name, theirs.name)
     if len(both) < 2:
         return ONE_SEED
-    low, high = np.percentile(bootstrap(ours.name, theirs.name, both), [2.5, 97.5])
-    higher = ours.of("mAP50").min() > theirs.of("mAP50").max() and low > 0
-    lower = ours.of("mAP50").max() < theirs.of("mAP50").min() and high < 0
-    if not higher and not lower:
+    higher = ours.of("mAP50").min() > theirs.of("mAP50").max()
+    if not higher and ours.of("mAP50").max() >= theirs.of("mAP50").min():
         return NOISE
+    side = "higher" if higher else "lower"
+    low, high = np.percentile(bootstrap(ours.name, theirs.name, both), [2.5, 97.5])
+    if not (low > 0 if higher else high < 0):
+        return f"{side} in every seed; {len(labelled())} pictures are too few to show it"
     if len(both) == 2:
-        return f"{'higher' if higher else 'lower'} in both seeds: a direction, not shown"
+        return f"{side} in both seeds: a direction, not shown"
     return "gain" if higher else "loss"
 
 
@@ -401,8 +405,8 @@ def note(models: Iterable[Trained]) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------------- costs
-def latencies() -> tuple[dict[str, float], str]:
-    """Milliseconds that each fused detector takes for one picture on a CPU, and in words how that was measured.
+def latencies() -> tuple[dict[str, float], str, str]:
+    """Milliseconds that each fused detector takes for one picture on a CPU, the picture's side, and how many threads.
 
     From bench.csv (`python -m modules bench`), the picture size and the number of threads with the most detectors;
     nothing where none was measured.
@@ -413,9 +417,9 @@ def latencies() -> tuple[dict[str, float], str]:
         if all(row[key] == value for key, value in asked.items()):
             found.setdefault((row["imgsz"], row["threads"]), {})[row["model"]] = float(row["value"])
     if not found:
-        return {}, "milliseconds: not measured yet"
+        return {}, "", ""
     (imgsz, threads), times = max(found.items(), key=lambda each: len(each[1]))
-    return times, f"milliseconds on a CPU, fused, {imgsz} px, threads: {threads}"
+    return times, imgsz, threads
 
 
 # --------------------------------------------------------------------------------------------------------------- curves

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 from PIL import Image
 
@@ -13,7 +14,10 @@ from .fire import fire_pictures
 from .pictures import BLUE, GREEN, ORANGE, PINK, RED, SKY, draw_boxes
 
 FAMILIES = {"EMO": BLUE, "RepViT": GREEN, "FasterNet": ORANGE, "RevCol": RED, "TinyNet": PINK, "iRMB": SKY}
-PLACES = [(x, y, side) for y in (8, 0, -8, 18, -18, 28, -28) for x, side in ((8, "left"), (-8, "right"))]
+# Where a name may stand beside its point, in points and by which of its ends; the first that is free is taken.
+BESIDE = [(x, y, side) for y in (8, 0, -8) for x, side in ((8, "left"), (-8, "right"))]
+FARTHER = [(x, y, side) for y in (18, -18, 28, -28) for x, side in ((8, "left"), (-8, "right"))]
+PLACES = [*BESIDE, (0, 14, "center"), (0, -14, "center"), *FARTHER]
 
 
 def colour_of(name: str) -> str:
@@ -32,38 +36,71 @@ def accuracy_against(ax, cost: dict[str, float], label: str) -> None:
         colour, scores = colour_of(name), model.of("mAP50")
         ax.plot([cost[name]] * 2, [scores.min(), scores.max()], color=colour, lw=2, alpha=0.6)
         ax.plot(*points[name], "o", color=colour, mfc=colour if len(scores) > 1 else "white")
+    firm = {name: points[name] for name, model in models.items() if len(model.seeds) > 1}
+    if front := [firm[name] for name in best_for_less(firm)]:
+        corners = [(x, y) for (_, y), (x, _) in zip(front, front[1:])]
+        steps = [
+            front[0],
+            *(point for pair in zip(corners, front[1:]) for point in pair),
+            (max(cost.values()), front[-1][1]),
+        ]
+        ax.plot(*zip(*steps), color="0.75", zorder=0)
     ax.margins(x=0.15, y=0.1)
     ax.set(xlabel=label, ylabel="mean mAP50, and range over the seeds")
     write_names(ax, points)
-    firm = {name: points[name] for name, model in models.items() if len(model.seeds) > 1}
-    if front := [firm[name] for name in best_for_less(firm)]:
-        ax.step(*zip(*front, (max(cost.values()), front[-1][1])), where="post", color="0.75", zorder=0)
+
+
+def explain(figure) -> None:
+    """Say below a figure of `accuracy_against` what its bars, hollow markers and grey steps are."""
+    drawn = {
+        "range over the seeds": {"color": "0.45", "lw": 2, "alpha": 0.6},
+        "one seed": {"color": "0.45", "marker": "o", "mfc": "white", "ls": ""},
+        "no other model with several seeds is both better and cheaper": {"color": "0.75"},
+    }
+    handles = [Line2D([], [], label=label, **how) for label, how in drawn.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
 
 
 def write_names(ax, points: dict[str, tuple[float, float]]) -> None:
-    """Write each model's name beside its point, in the first of PLACES where it covers no line and no other name."""
+    """Write each model's name beside its point, in the first of PLACES where it is free.
+
+    It covers no line and no other name, and of all points its own is by far the nearest.
+    """
     ax.figure.draw_without_rendering()  # only then it is known where things are
-    taken = [line.get_window_extent().padded(2) for line in ax.lines]
+    lines = [line.get_path().transformed(ax.transData) for line in ax.lines]
+    dots = {name: ax.transData.transform(point) for name, point in points.items()}
+    taken = []
     for name, point in points.items():
         text = ax.annotate(name.removeprefix("yolo11n-"), point, (0, 0), textcoords="offset points", fontsize=10)
         text.set(color=colour_of(name), va="center", in_layout=False)
+        text.set_bbox({"fc": "white", "ec": "none", "pad": 0.5})
         for x, y, side in PLACES:
             text.set(position=(x, y), ha=side)
-            box = text.get_window_extent()
+            box = text.get_window_extent().padded(2)
             inside = ax.bbox.x0 < box.x0 and box.x1 < ax.bbox.x1
-            if inside and not any(box.overlaps(other) for other in taken):
+            free = not any(box.overlaps(other) for other in taken)
+            free &= not any(line.intersects_bbox(box, filled=False) for line in lines)
+            others = [distance(box, dot) for other, dot in dots.items() if other != name]
+            if inside and free and 1.5 * distance(box, dots[name]) < min(others, default=np.inf):
                 break
         taken.append(box)
 
 
+def distance(box, point: np.ndarray) -> float:
+    """How far, in pixels, a point (x, y) lies from the nearest place of a box; 0 inside."""
+    return float(np.hypot(*np.maximum(0, np.maximum(box.min - point, point - box.max))))
+
+
 def costs_figure():
     """Scores of the models that are no variants against GMAC, and against milliseconds where those were measured."""
-    models, (times, how) = results.main_models(), results.latencies()
+    models, (times, size, threads) = results.main_models(), results.latencies()
     costs = {"GMAC of the fused network": {name: model.of("gmac")[0] for name, model in models.items()}}
-    costs |= {how: times} if set(times) & set(models) else {}
-    fig, axes = plt.subplots(1, len(costs), figsize=(6 * len(costs), 4), sharey=True, squeeze=False)
+    if set(times) & set(models):
+        costs |= {f"milliseconds on a CPU, fused, {size} px, threads: {threads}": times}
+    fig, axes = plt.subplots(1, len(costs), figsize=(6 * len(costs), 4.3), sharey=True, squeeze=False)
     for ax, (label, cost) in zip(axes[0], costs.items()):
         accuracy_against(ax, {name: cost[name] for name in models if name in cost}, label)
+    explain(fig)
     return fig
 
 
