@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+from modules.course import results
 from tools import bundle, install, lessons
 
 PAGE = (lessons.ROOT / "TEACHING.md").read_text(encoding="utf-8")
@@ -21,8 +22,43 @@ def test_every_lesson_has_its_row_with_the_minutes_of_the_heads(path):
     minutes = re.search(r"\*\*Time\*\* about (\d+) minutes", title(path))[1]
     exercises = lessons.NOTEBOOKS / "exercises" / path.name
     theirs = re.search(r"about (\d+) minutes", title(exercises))[1] + " " if exercises.exists() else ""
-    row = rf"^\| \[{path.stem[:2]}\]\(notebooks/{path.name}\) \| .+ \| {minutes} \| {theirs}\|$"
-    assert re.search(row, PAGE, re.M), f"TEACHING.md lacks the row {row}"
+    row = rf"^\| \[{path.stem[:2]}\]\(notebooks/{path.name}\) \| .+ \| {minutes} \| (\d* ?)\| {theirs}\|$"
+    found = re.search(row, PAGE, re.M)
+    assert found, f"TEACHING.md lacks the row {row}"
+    said = re.search(r"\*\*Time\*\*.+ and (?:about )?(\d+) (?:minutes )?of computing", title(path))
+    assert not said or said[1] == found[1].strip(), "minutes of computing differ from those of the lesson's head"
+
+
+TRAINED = {  # lesson -> what its training cells train, and for how much of the comparison's epochs
+    "00": (["yolo11n-TinyNet"], 1),
+    "03": (["yolo11n-EMO"], 1),
+    "04": (["yolov10n-iRMB", "yolov10n-C2f_iRMB"], 0.5),
+    "05": (["yolo11n-RepViT"], 1),
+    "06": (["yolo11n-FasterNet"], 1),
+    "07": (["yolo11n-RevColV1"], 0.5),
+    "capstone": (["yolo11n-TinyNet"], 3),
+}
+
+
+def minutes_of(names, part=1):
+    models = results.trained(names)
+    return part * sum(model.of("cpu_seconds").mean() for model in models.values()) / 60
+
+
+@pytest.mark.parametrize("lesson", TRAINED)
+def test_minutes_of_computing_are_those_that_the_comparison_measured(lesson):
+    said = re.search(rf"^\| \[{lesson}\].+ \| (\d+) \| \d+ \|$", PAGE, re.M)[1]
+    names, part = TRAINED[lesson]
+    assert minutes_of(names, part) == pytest.approx(int(said), abs=1)
+
+
+def test_minutes_of_one_training_are_those_that_the_comparison_measured():
+    line = re.search(r"minutes of one core: (.+?) \|", PAGE)[1]
+    found = re.findall(r"(?:5 to )?(\d+) \(([\w-]+(?:, \w+)*)\)", line)
+    assert len(found) == line.count("(") > 4
+    for said, names in found:
+        for name in names.split(", "):
+            assert minutes_of([name if "-" in name else f"yolo11n-{name}"]) == pytest.approx(int(said), abs=1)
 
 
 def test_packages_of_the_bundle():
