@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .course import interrupt as interrupt  # isort: skip  (before anything that takes long to import)
+from .course import start as start  # isort: skip  (before anything that takes long to import)
 from .course import threads as threads  # isort: skip  (has to see the environment before Ultralytics changes it)
 from .c2f_irmb import C2f_iRMB
 from .emo import EMO_1M, EMO_2M, EMO_5M, EMO_6M

@@ -1,11 +1,11 @@
 """`python -m modules train model=yolo11n-RepViT.yaml`: the `yolo` command line, with this package's classes registered."""
 
 import inspect
-import logging
 import os
 import re
 import shutil
 import sys
+from collections import deque
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +20,11 @@ from ultralytics.cfg import (
     merge_equals_args,
     parse_key_value_pair,
 )
+from ultralytics.engine.model import Model
 
 from .course.checkpoints import check_finite, load_model
-from .course.errors import InputError, plain, printable, shown, warn
+from .course.command import carry_out, leave
+from .course.errors import InputError, plain, shown, warn
 from .course.fire import FIRE_YAML
 from .course.inputs import (
     check_cache,
@@ -37,13 +39,13 @@ from .course.inputs import (
     check_tracker,
     similar,
 )
+from .course.job import read_cfg
 from .course.judge import choose_threshold
 from .course.quiet import exporter_hushed, hints_of_ours, nothing_fetched, pictures_not_read
 from .course.sets import check_data
 from .course.shipped import checkpoint
 from .course.threads import all_cores
 from .course.train import DEFAULT_MODEL, train
-from .registry import ModelError
 
 USAGE = f"""\
 python -m modules COMMAND key=value ...
@@ -198,12 +200,12 @@ def run_compare(words: list[str]) -> None:
     compare(named, **settings)
 
 
-def run_check(settings: dict) -> None:
+def run_check(settings: dict) -> int:
     from .course import check
 
     if settings:
         raise InputError(f"check takes no arguments, and was given '{next(iter(settings))}'.")
-    sys.exit(check.main())
+    return check.main()
 
 
 def run_stock(mode: str, settings: dict) -> int:
@@ -213,6 +215,7 @@ def run_stock(mode: str, settings: dict) -> int:
     others are there.
     """
     check_settings(settings)
+    settings = {**read_cfg(settings.pop("cfg", None)), **settings}
     check_device(settings.get("device"))
     settings["model"] = str(settings.get("model") or newest_weights())
     model = load_model(settings["model"])
@@ -242,11 +245,10 @@ def run_stock(mode: str, settings: dict) -> int:
         count = check_source(settings["source"])
         check_tracker(settings.get("tracker"))
         choose_threshold(settings)
-    words = [f"{key}={value}" for key, value in settings.items()]
     with plain(), no_empty_folders(project, mode), no_half_export(Path(settings["model"]), mode), nothing_fetched():
         with pictures_not_read() as unread:
             try:
-                pass_on([mode, *words])
+                ask(model, mode, settings)
             except InputError as error:  # older versions end so where the last picture cannot be read
                 if not unread or "need at least one array to stack" not in str(error):
                     raise
@@ -288,13 +290,22 @@ def no_half_export(model: Path, mode: str):
         raise
 
 
+def ask(model: Model, mode: str, settings: dict) -> None:
+    """Let Ultralytics do it. What it finds is not kept: that of a long film would fill the memory."""
+    with plain(), hints_of_ours(), exporter_hushed(), all_cores():
+        if mode in {"predict", "track"}:
+            deque(getattr(model, mode)(stream=True, **settings), maxlen=0)
+        else:
+            getattr(model, mode)(**settings)
+
+
 def pass_on(words: list[str]) -> None:
-    """Run Ultralytics' own command line, which reads its words from ARGV."""
-    with plain(), hints_of_ours(), exporter_hushed(), all_cores(), mock.patch("ultralytics.cfg.ARGV", ["yolo", *words]):
+    """Run one of the commands that Ultralytics has beside its modes. It reads its words from ARGV."""
+    with plain(), hints_of_ours(), mock.patch("ultralytics.cfg.ARGV", ["yolo", *words]):
         entrypoint()
 
 
-OURS: dict[str, Callable[[dict], None]] = {"train": run_train, "trace": run_trace, "check": run_check}
+OURS: dict[str, Callable[[dict], int | None]] = {"train": run_train, "trace": run_trace, "check": run_check}
 # Commands that read their words themselves: name -> function(words), which returns an exit code or None.
 WITH_WORDS: dict[str, Callable[[list[str]], int | None]] = {
     "bench": run_bench,
@@ -308,6 +319,8 @@ WITH_WORDS: dict[str, Callable[[list[str]], int | None]] = {
 
 def run(words: list[str]) -> int | None:
     """Run the command that `words` name."""
+    if unreadable := next((word for word in words if not is_text(word)), None):
+        raise InputError(f"{unreadable}: this name is not in UTF-8. Rename it.")
     if words[0] in WITH_WORDS:
         return WITH_WORDS[words[0]](words[1:])
     if words[0].removeprefix("--") in PASSED_ON:
@@ -328,6 +341,11 @@ def run(words: list[str]) -> int | None:
     raise InputError(f"There is no command '{command}'.{similar(command, known)} 'help' lists them.")
 
 
+def is_text(word: str) -> bool:
+    """Whether a word can be written anywhere: bytes that are no UTF-8 stand in it as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
 def asks_for_help(words: list[str]) -> bool:
     return not words or words[0] == "help" or any(word in {"-h", "--help"} for word in words)
 
@@ -339,9 +357,9 @@ def usage(words: list[str]) -> str:
 
         return HELP
     if words[:1] == ["compare"]:
-        from .course import side_by_side
+        from .course.side_by_side import HELP
 
-        return inspect.getdoc(side_by_side)
+        return HELP
     command = next((word for word in words if word in {*OURS, *MODES}), None)
     if command is None:
         return USAGE
@@ -367,30 +385,10 @@ def arguments(groups: tuple[str, ...]) -> list[str]:
 
 def main(words: list[str]) -> int:
     """Run one command line; returns the exit code."""
-    logging.raiseExceptions = False  # a pipe that is closed, as by `| head`, is no error
-    try:
-        if asks_for_help(words):
-            print(usage(words))
-            return 0
-        with plain():
-            return run(words) or 0
-    except (InputError, ModelError) as error:
-        print(f"Error: {printable(str(error))}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        hint = " The same command goes on after the last finished epoch." if "train" in words else ""
-        hint = " The same command goes on." if words[:1] == ["bench"] else hint
-        print(f"\nInterrupted.{hint}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
-        return 141
+    hint = " The same command goes on after the last finished epoch." if "train" in words else ""
+    hint = " The same command goes on." if words[:1] == ["bench"] else hint
+    return carry_out(lambda: print(usage(words)) if asks_for_help(words) else run(words), hint)
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+    leave(main(sys.argv[1:]))

@@ -8,6 +8,7 @@ ship        put the best weights of the main models into results/weights/
 
 import sys
 
+from modules.course.command import carry_out, leave
 from modules.course.errors import InputError
 
 from .page import write_page
@@ -17,21 +18,18 @@ from .ship import ship
 COMMANDS = {"status": status, "run": run_missing, "page": write_page, "ship": ship}
 
 
+def run(command: str = "status", *names: str) -> None:
+    if command not in COMMANDS:
+        raise InputError(f"there is no command '{command}'; choose one of {', '.join(COMMANDS)}.")
+    if names and command in ("page", "ship"):
+        raise InputError(f"{command} takes no names, and was given '{names[0]}'.")
+    COMMANDS[command](*names)
+
+
 def main(words: list[str]) -> int:
     """Run one command line; returns the exit code."""
-    command, *names = words or ["status"]
-    try:
-        if command not in COMMANDS:
-            raise InputError(f"there is no command '{command}'; choose one of {', '.join(COMMANDS)}.")
-        COMMANDS[command](*names)
-    except InputError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on after the last finished epoch.", file=sys.stderr)
-        return 130
-    return 0
+    return carry_out(lambda: run(*words), " The same command goes on after the last finished epoch.")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 from ultralytics import YOLO
+from untrained import save
 
 from modules.__main__ import main, read_words
 
@@ -111,9 +112,7 @@ def test_words_are_read_as_yolo_reads_them():
 
 def test_val_predict_and_export_work_on_a_checkpoint(here, capfd, recwarn):
     torch.manual_seed(0)
-    yolo = YOLO("yolo11n-TinyNet.yaml")
-    yolo.ckpt = yolo.ckpt or {}  # 8.3.0 adds to it
-    yolo.save("tiny.pt")
+    save(YOLO("yolo11n-TinyNet.yaml"), "tiny.pt")
     assert main("val model=tiny.pt imgsz=64 plots=False".split()) == 0
     assert main("predict model=tiny.pt imgsz=64 conf=0.9".split()) == 0
     assert main("export model=tiny.pt imgsz=64 format=torchscript".split()) == 0

@@ -24,6 +24,7 @@ from ultralytics import YOLO
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.utils import check_det_dataset, verify_image_label
 from ultralytics.utils import LOGGER
+from untrained import save
 
 from modules.__main__ import main, read_words
 from modules.course import check
@@ -90,6 +91,16 @@ DATA = {
     "deep.yaml": (f"train: {'[' * 3000}", "recursion"),
     "long.yaml": (f"train: {'t' * 300}\nval: val/images\n{NAMES}", "...: this name is too long"),
     "nul.yaml": (f'train: "a\\0b"\nval: val/images\n{NAMES}', "null byte"),
+    "no_place.yaml": (f"train: ''\nval: val/images\n{NAMES}", "'train: ' must be a folder"),
+    "one_of_two.yaml": (f"train: [train/images, nowhere]\nval: val/images\n{NAMES}", "nowhere, which 'train:' names"),
+    "list_of_one.yaml": (f"train: [train/images, '']\nval: val/images\n{NAMES}", "must be a folder"),
+    "test_number.yaml": (f"{PLACES}{NAMES}\ntest: 5", "'test: 5' must be a folder"),
+    "minival.yaml": (f"{PLACES}{NAMES}\nminival: 5", "'minival: 5' must be a folder"),
+    "escape.yaml": (f'{PLACES}names: ["\\e[2J"]', "'\\x1b[2J' holds a character that cannot be printed"),
+    "line_break.yaml": (f'{PLACES}names: ["a\\nb"]', "holds a character that cannot be printed"),
+    "same_number.yaml": (f"{PLACES}names: {{0: 1, 1: '1'}}", "several classes are called '1'"),
+    "reversed.yaml": (f"{PLACES}names: {{fire: 0}}", "the numbers in 'names:' are fire"),
+    "glob.yaml": (f"train: train/images/*.jpg\nval: val/images\n{NAMES}", "*.jpg, which 'train:' names"),
     "unlabelled.yaml": (f"train: bare/images\nval: bare/images\n{NAMES}", "has a label"),
 }
 
@@ -146,6 +157,9 @@ COMMANDS = {
         f"train {TINY} data=good.yaml name=..": "give a name, as name=run",
         f"train {TINY} data=good.yaml name=.": "give a name, as name=run",
         f"train {TINY} data=good.yaml name=../../out": "project= says in which folder",
+        f"train {TINY} data=good.yaml name=a\x07b": "name=a\\x07b: it holds a character that cannot be printed",
+        f"train {TINY} data=good.yaml name=caf\udce9": "caf\\udce9: this name is not in UTF-8",
+        f"predict {TINY} source=caf\udce9.jpg": "this name is not in UTF-8",
         f"train {TINY} data=good.yaml name=/tmp/out": "project= says in which folder",
         f"predict {TINY} source=good name=../out": "project= says in which folder",
         f"train model={'m' * 300}.yaml": "too long",
@@ -226,6 +240,9 @@ COMMANDS = {
         f"train {TINY} device=cuda:x": "device=cpu",
         f"train {TINY} device=0,0": "no CUDA GPU",
         f"train {TINY} device=-1": "no CUDA GPU",
+        f"train {TINY} device=cpu,cpu": "device=cpu",
+        f"train {TINY} device=mps:0,cpu": "device=cpu",
+        f"train {TINY} time=1e400": "time=inf: give a number from 1e-09 to 100000",
         f"train {TINY} pretrained=nowhere.pt": "there is no such file",
         f"train {TINY} pretrained=weights.zip": "end in .pt",
         f"train {TINY} cfg=nowhere.yaml": "there is no such file",
@@ -333,7 +350,13 @@ COMMANDS = {
         "data split train names=fire seed=x": "seed=x",
         "data show good.yaml path=/proc/x.png": "/proc/x.png",
         "bench 5": "5",
-        "bench sizes=x": "give whole numbers from 1 on",
+        "bench sizes=x": "give whole numbers from 1 to 8192",
+        "bench TinyNet sizes=99999999": "sizes=99999999: give whole numbers from 1 to 8192",
+        "bench TinyNet sizes=224,8193": "give whole numbers",
+        "bench TinyNet sizes=\u00b2": "give whole numbers",
+        "bench TinyNet batches=99999": "batches=99999: give whole numbers from 1 to 1024",
+        "bench TinyNet rounds=0": "rounds=0: give whole numbers from 1 to 1000",
+        "bench TinyNet minutes=1e9": "minutes=1e9: give whole numbers from 1 to 10000",
         "bench device=tpu": "there is cpu",
         "compare 5 5": "there is no such run here",
         "compare nothing nothing": "it holds no weights",
@@ -560,12 +583,6 @@ def with_password(text: bytes) -> bytes:
     marked[6] |= 1
     marked[marked.index(b"PK\x01\x02") + 8] |= 1
     return bytes(marked)
-
-
-def save(yolo: YOLO, path: str) -> None:
-    """Save a model that was never trained; Ultralytics 8.3.0 adds to the checkpoint that it came from."""
-    yolo.ckpt = yolo.ckpt or {}
-    yolo.save(path)
 
 
 def saved(held) -> bytes:

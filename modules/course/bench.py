@@ -25,6 +25,7 @@ from .costed import Backbone, everything, forward, named, onnx_file, onnx_sessio
 from .costs import own_table
 from .errors import InputError, plain, shown, warn
 from .files import replace
+from .inputs import LARGEST as LARGEST_SIDE
 from .measure import seconds
 from .memory import MIB, step_memory
 from .progress import live_stream
@@ -307,16 +308,21 @@ def take_turns(benches: list[Bench], store: Store, number: int, until: float, ba
 
 
 # ------------------------------------------------------------------------------------------------------------- command
+MOST = {"sizes": LARGEST_SIDE, "batches": 1024, "rounds": 1000, "minutes": 10_000}
+
+
 def numbers(given: dict, key: str, default: str = "") -> tuple[int, ...]:
     """`sizes=160,320` -> (160, 320).
 
     Raises:
-        InputError: it holds something else than whole numbers from 1 on.
+        InputError: it holds something else than whole numbers from 1 to MOST[key].
     """
     text = given.get(key, default)
     words = text.split(",") if text else []
-    if not all(word.isdigit() and int(word) for word in words):
-        raise InputError(f"{key}={text}: give whole numbers from 1 on, with commas between them, as {key}=1,8.")
+    if not all(word.isdecimal() and len(word) < 9 and 1 <= int(word) <= MOST[key] for word in words):
+        raise InputError(
+            f"{key}={text[:80]}: give whole numbers from 1 to {MOST[key]}, with commas between them, as {key}=1,8."
+        )
     return tuple(map(int, words))
 
 

@@ -74,7 +74,7 @@ def doctor(model, data=None, preset: str | None = None, **overrides) -> list[Fin
     findings = []
     for look in looks(case):
         found = look(case)
-        print(f"{'!!' if found else 'ok'}  {(look.__doc__ or '').splitlines()[0]}")
+        print(f"{'!!' if found else 'ok'}  {(look.__doc__ or look.__name__).splitlines()[0]}")
         findings += [found] if found else []
     print(
         "\n".join(map(str, findings))

@@ -154,7 +154,7 @@ def plain(what: str = "") -> Iterator[None]:
     """Turn what Ultralytics, the file system and torch raise into one InputError line, which begins with `what`."""
     try:
         yield
-    except (InputError, ModelError):
+    except (InputError, ModelError, BrokenPipeError):
         raise
     except Exception as error:
         message = explain(error)

@@ -49,7 +49,7 @@ BOUNDS = {
     "line_width": (1, math.inf),
     "mask_ratio": (1, math.inf),
     "seed": (0, 2**32 - 1),  # NumPy's
-    "time": (1e-9, math.inf),
+    "time": (1e-9, 100_000),  # hours
     "save_period": (-1, math.inf),
     "close_mosaic": (0, math.inf),
     "warmup_epochs": (0, math.inf),
@@ -187,7 +187,8 @@ def check_device(device) -> None:
     if words == "mps" and not torch.backends.mps.is_available():
         raise InputError("device=mps: this machine has no Apple GPU. Leave device out, or write device=cpu.")
     known = [part for part in parts if part.lstrip("-").isdigit() or part.split(":")[0] in (*DEVICES, "dla")]
-    if known != parts or len(set(numbers)) < len(numbers):
+    alone = len(parts) == 1 or len(numbers) == len(set(numbers)) == len(parts)  # several GPUs, each once
+    if parts and (known != parts or not alone):
         raise InputError(f"device={device}: write device=cpu, device=mps or the number of a GPU, as device=0.")
 
 
@@ -219,6 +220,8 @@ def check_place(project: Path, name: str = "") -> None:
     parts = Path(name).parts
     if name and (not parts or ".." in parts or Path(name).is_absolute()):
         raise InputError(f"name={name}: give a name, as name=run; project= says in which folder.")
+    if not name.isprintable():
+        raise InputError(f"name={name}: it holds a character that cannot be printed. Give another one, as name=run.")
     if len(os.fsencode(name)) > 200:
         raise InputError(f"name={name[:40]}...: this name is too long. Give a shorter one, as name=run.")
 

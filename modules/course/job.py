@@ -123,6 +123,8 @@ def prepare(model=None, data=None, preset: str | None = None, overrides: dict | 
     check_classes(settings.get("classes"), looked_at.names)
     check_cache(settings, looked_at.yaml)
     say_what_is_taken_over(settings["pretrained"], yolo, looked_at)
+    if settings.get("save") is False:
+        warn("save=False: weights are written after the last epoch only, so an interrupted training begins anew.")
     # Tests say by COURSE_RUNS where their runs go, so that they leave nothing among a learner's own.
     parent = Path(settings.pop("project", None) or os.environ.get("COURSE_RUNS") or "runs").expanduser().resolve()
     name = str(settings.pop("name", None) or f"{Path(model).stem}-{chosen.name}-{settings['imgsz']}")

@@ -101,8 +101,11 @@ def check_names(facts: dict) -> str:
         return f"YAML reads one of the 'names:' as {read[0]}, for yes, no, on and off mean that; put the word in quotes"
     if empty := [key for key, word in zip(keys, words) if not is_name(word)]:
         return f"in 'names:' class {empty[0]} has no name"
+    words = list(map(str, words))
+    if odd := [word for word in words if re.search(r"[\x00-\x1f\x7f-\x9f]", word)]:
+        return f"in 'names:' {clipped(repr(odd[0]))} holds a character that cannot be printed"
     if twice := [word for word in words if words.count(word) > 1][:1]:
-        return f"in 'names:' several classes are called '{clipped(str(twice[0]))}'; give each a name of its own"
+        return f"in 'names:' several classes are called '{clipped(twice[0])}'; give each a name of its own"
     if nc is not None and nc != len(names):
         return f"'nc: {nc}' and the {len(names)} 'names:' do not agree"
     return ""
@@ -117,13 +120,15 @@ def check_parts(facts: dict, parts: tuple[str, ...]) -> str:
     """What is wrong with where the pictures are said to be, or nothing."""
     if "val" not in facts and "validation" in facts:  # as Ultralytics reads it
         facts = {**facts, "val": facts["validation"]}
-    for key in dict.fromkeys(("train", "val", *parts)):
+    needed = ("train", "val", *parts)
+    for key in dict.fromkeys((*needed, "test", "minival")):
         value = facts.get(key)
+        if value is None and key not in needed:
+            continue
         if value is None:
             return f"its '{key}:' key missing. Say where these pictures are, as {key}: {key}/images"
-        if not (
-            isinstance(value, str) or (isinstance(value, list) and value and all(isinstance(v, str) for v in value))
-        ):
+        places = value if isinstance(value, list) else [value]
+        if not places or not all(isinstance(place, str) and place.strip() for place in places):
             given = clipped(f"{key}: {value}")
             return f"'{given}' must be a folder of pictures, or a list of folders, as {key}: {key}/images"
     if not isinstance(facts.get("path") or "", str):
@@ -157,6 +162,9 @@ def why_not_found(error: Exception, facts: dict) -> str:
 
 def look_at_part(looked_at: Data, data, part: str, found: dict, task: str) -> None:
     """Note which pictures of one part can be used, and why the others cannot."""
+    for place in map(Path, found[part] if isinstance(found[part], list) else [found[part]]):
+        if not place.exists():  # one of several, for Ultralytics has looked for the others
+            raise InputError(f"data={data}: there is no {shown(place)}, which '{part}:' names. Correct this file.")
     listed = list_pictures(found[part])
     if not listed:
         raise InputError(f"data={data}: no pictures under {found[part]}. Correct '{part}:' in this file.")

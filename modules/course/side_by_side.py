@@ -1,10 +1,4 @@
-"""Put several runs side by side: their scores as a table, their curves and what they find in the same pictures as a picture.
-
-    python -m modules compare RUN RUN ... [data=MY.yaml] [pictures=4] [conf=0.25] [save=runs/compare.png]
-
-RUN is the folder of a run, its weights, or fire/NAME for weights that come with the course. Without data= the pictures
-are validation pictures of the first run's set; without conf= each run shows what it finds above its own threshold.
-"""
+"""Put several runs side by side: their scores as a table, their curves and what they find in the same pictures as a picture."""
 
 import math
 from dataclasses import dataclass, field
@@ -26,6 +20,15 @@ from .results import CURVES, SCORES
 from .resume import read_record
 from .sets import check_data
 from .threads import all_cores
+
+HELP = """\
+python -m modules compare RUN RUN ... [data=MY.yaml] [pictures=4] [conf=0.25] [save=runs/compare.png]
+
+Puts several runs side by side: their scores as a table, their curves and what they find in the same pictures as a
+picture.
+
+RUN is the folder of a run, its weights, or fire/NAME for weights that come with the course. Without data= the pictures
+are validation pictures of the first run's set; without conf= each run shows what it finds above its own threshold."""
 
 SAME = ("data", "imgsz", "epochs", "batch", "optimizer", "lr0")  # in what runs must agree to be compared as models
 MOST = 8  # pictures a run
