@@ -1,5 +1,6 @@
 """`python -m modules train model=yolo11n-RepViT.yaml`: the `yolo` command line, with this package's classes registered."""
 
+import glob
 import inspect
 import os
 import re
@@ -7,7 +8,7 @@ import shutil
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from unittest import mock
 
@@ -25,6 +26,7 @@ from ultralytics.engine.model import Model
 from .course.checkpoints import check_finite, load_model
 from .course.command import carry_out, leave
 from .course.errors import InputError, plain, shown, warn
+from .course.files import nothing_lost
 from .course.fire import FIRE_YAML
 from .course.inputs import (
     check_cache,
@@ -218,7 +220,7 @@ def run_stock(mode: str, settings: dict) -> int:
     settings = {**read_cfg(settings.pop("cfg", None)), **settings}
     check_device(settings.get("device"))
     settings["model"] = str(settings.get("model") or newest_weights())
-    model = load_model(settings["model"])
+    model = load_model(settings["model"], settings.get("task") if settings.get("task") in TASKS else None)
     task = model.task
     if not isinstance(model.model, str):
         check_classes(settings.get("classes"), dict(model.names))
@@ -245,7 +247,7 @@ def run_stock(mode: str, settings: dict) -> int:
         count = check_source(settings["source"])
         check_tracker(settings.get("tracker"))
         choose_threshold(settings)
-    with plain(), no_empty_folders(project, mode), no_half_export(Path(settings["model"]), mode), nothing_fetched():
+    with plain(), no_empty_folders(project, mode), nothing_fetched():
         with pictures_not_read() as unread:
             try:
                 ask(model, mode, settings)
@@ -278,21 +280,22 @@ def no_empty_folders(project: Path, mode: str):
 
 
 @contextmanager
-def no_half_export(model: Path, mode: str):
-    """Remove what an export that fails leaves beside `model`, as the ONNX file from which it wanted to go on."""
-    before = set(model.parent.glob(f"{model.stem}*"))
+def nothing_half(folder: Path, pattern: str):
+    """Remove what a command that fails leaves in `folder` under such names: half a file, or one from which it wanted to go on."""
+    before = set(folder.glob(pattern))
     try:
         yield
     except Exception:
-        made = [p for p in model.parent.glob(f"{model.stem}*") if p not in before and mode == "export"]
-        for path in made:
+        for path in set(folder.glob(pattern)) - before:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         raise
 
 
 def ask(model: Model, mode: str, settings: dict) -> None:
     """Let Ultralytics do it. What it finds is not kept: that of a long film would fill the memory."""
-    with plain(), hints_of_ours(), exporter_hushed(), all_cores():
+    path = Path(settings["model"])
+    exported = nothing_half(path.parent, f"{glob.escape(path.stem)}*") if mode == "export" else nullcontext()
+    with plain(), hints_of_ours(), exporter_hushed(), all_cores(), nothing_lost(), exported:
         if mode in {"predict", "track"}:
             deque(getattr(model, mode)(stream=True, **settings), maxlen=0)
         else:
@@ -301,7 +304,8 @@ def ask(model: Model, mode: str, settings: dict) -> None:
 
 def pass_on(words: list[str]) -> None:
     """Run one of the commands that Ultralytics has beside its modes. It reads its words from ARGV."""
-    with plain(), hints_of_ours(), mock.patch("ultralytics.cfg.ARGV", ["yolo", *words]):
+    copied = nothing_half(Path(), "*_copy.yaml")
+    with plain(), hints_of_ours(), copied, mock.patch("ultralytics.cfg.ARGV", ["yolo", *words]):
         entrypoint()
 
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -23,6 +24,7 @@ from torch import nn
 from ultralytics import YOLO
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.utils import check_det_dataset, verify_image_label
+from ultralytics.engine.model import Model
 from ultralytics.utils import LOGGER
 from untrained import save
 
@@ -30,6 +32,7 @@ from modules.__main__ import main, read_words
 from modules.course import check
 from modules.course.checkpoints import load_model, modules_named, pickles_in
 from modules.course.errors import InputError, explain, nothing_left, one_line, our_command
+from modules.course.files import nothing_lost, replace
 from modules.course.fire import FIRE_YAML, read_boxes, show_labelled
 from modules.course.inputs import check_cache, check_freeze
 from modules.course.job import look_at_data, write_set
@@ -203,6 +206,14 @@ COMMANDS = {
         f"predict {TINY} source=https://youtu.be/x": "Nothing is installed unasked",
         f"predict {TINY} source=http://127.0.0.1:9/a.jpg": "127.0.0.1",
         f"predict {TINY} source=http://127.0.0.1:9/a.m3u8": "127.0.0.1",
+        f"predict {TINY} source=piped": "piped/1.jpg is no file that can be read",
+        f"track {TINY} source=piped": "piped/1.jpg is no file that can be read",
+        f"predict {TINY} source=piped/1.jpg": "piped/1.jpg is no file that can be read",
+        f"predict {TINY} source=piped/*.jpg": "piped/1.jpg is no file that can be read",
+        f"predict {TINY} source=/dev/zero": "no pictures or films",
+        f"predict {TINY} source=/dev/stdin": "no pictures or films",
+        f"predict {TINY} source=/dev/video99": "there is no such file or folder",
+        f"predict {TINY} source=two.txt": "missing.jpg does not exist",
         f"predict {TINY} source=empty.txt": "no pictures or films are there",
         f"track {TINY} source=nothing": "no pictures or films",
         f"track {TINY} source=good tracker=none.yaml": "none.yaml",
@@ -348,7 +359,9 @@ COMMANDS = {
         "data split train names=a,a": "several classes are called 'a'",
         "data split train names=fire shares=x": "shares=x",
         "data split train names=fire seed=x": "seed=x",
-        "data show good.yaml path=/proc/x.png": "/proc/x.png",
+        "data show good.yaml path=/proc/x.png": "/proc/x.png: there is no such",
+        "data show good.yaml path=x.txt": "give a file that ends in .png",
+        "data show good.yaml path=x": "give a file that ends in .png",
         "bench 5": "5",
         "bench sizes=x": "give whole numbers from 1 to 8192",
         "bench TinyNet sizes=99999999": "sizes=99999999: give whole numbers from 1 to 8192",
@@ -396,6 +409,11 @@ def here(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "picture.png")
     os.symlink("loop", tmp_path / "loop")
+    (tmp_path / "piped").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "piped" / "0.jpg")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "piped" / "1.jpg")
+    (tmp_path / "two.txt").write_text("picture.png\nmissing.jpg\n")
     (tmp_path / "damaged").mkdir()
     for name in ("damaged/0.jpg", "damaged/1.png", "film.mp4"):
         (tmp_path / name).write_bytes(b"hello")
@@ -466,6 +484,25 @@ def test_a_damaged_picture_among_sound_ones_is_said_and_seen_in_the_exit_code(so
     count = {"damaged": "3 of 5", "damaged/*.jpg": "1 of 2", "pictures.txt": "1 of the"}[source]
     assert said.startswith(f"Warning: {count} pictures cannot be read and were passed over; the first: damaged/0.jpg")
     assert main(["predict", TINY, "source=damaged/2.png", "imgsz=32", "save=False"]) == 0
+
+
+@pytest.mark.parametrize("command", ["predict", "track"])
+def test_what_is_found_in_a_film_is_not_kept(command, here, monkeypatch):
+    """Ultralytics' own command keeps nothing either; from Python it would, unless it is asked for a stream."""
+    frames, asked = [], {}
+
+    def found(self, **settings):
+        asked.update(settings)
+        for number in range(3):
+            frames.append(number)
+            yield number
+
+    monkeypatch.setattr(Model, command, found)
+    assert main([command, TINY, "source=good", "name=1_2", f"project={here}/[a"]) == 2  # there are no pictures
+    shutil.copy("picture.png", "good")
+    assert main([command, TINY, "source=good", "name=1_2", f"project={here}/a b=c'\""]) == 0
+    assert asked["stream"] is True and frames == [0, 1, 2]
+    assert asked["name"] == "1_2" and asked["project"] == f"{here}/a b=c'\"", "what is passed on is as it was given"
 
 
 class Closed:
@@ -925,6 +962,71 @@ def test_half_and_copy_cfg_work(here):
     save(YOLO("yolo11n-TinyNet.yaml"), "t.pt")
     assert main("val model=t.pt data=good.yaml imgsz=32 half plots=False".split()) == 0
     assert main(["copy-cfg"]) == 0 and Path("default_copy.yaml").is_file()
+
+
+def test_a_copy_that_fails_leaves_nothing(here, capsys, monkeypatch):
+    def full(source, target):
+        Path(target).touch()
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+
+    monkeypatch.setattr("ultralytics.cfg.shutil.copy2", full)
+    assert refused("copy-cfg", capsys).endswith(
+        "default_copy.yaml: the disk is full. Make room, then repeat the command."
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_pictures_that_cannot_be_written_are_no_success(here, capsys, monkeypatch):
+    """OpenCV passes over them: nothing would be there, and nothing said."""
+    write, place = Path.write_bytes, Path("runs/predict/0.jpg").resolve()
+
+    def full(path, data):
+        return write(Path("/dev/full") if path.parent == place.parent else path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    shutil.copy("train/images/0.jpg", "good")
+    assert "the disk is full" in refused(f"predict {TINY} source=good imgsz=32", capsys).lower()
+
+
+def test_what_ends_a_thread_is_one_line(capsys):
+    with nothing_lost():
+        for error in (OSError(errno.ENOSPC, "No space left on device", "curve.png"), KeyError("a bug")):
+            drawing = threading.Thread(target=lambda: exec("raise error", {"error": error}))
+            drawing.start()
+            drawing.join()
+    said = capsys.readouterr().err
+    assert said.startswith("Warning: curve.png: the disk is full") and "KeyError: 'a bug'" in said
+    assert said.count("Traceback") == 1, "a bug keeps its traceback"
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_text("old")
+
+    def half(beside):
+        beside.write_text("ne")
+        raise OSError(errno.ENOSPC, "No space left on device", str(beside))
+
+    with pytest.raises(OSError) as caught:
+        replace(path, half)
+    assert caught.value.filename == str(path) and path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_shipped_checkpoint_that_does_not_fit_leaves_nothing(here, capsys, monkeypatch):
+    def full(held, path):
+        Path(path).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    Path("runs").mkdir()
+    monkeypatch.setattr("modules.course.shipped.torch.save", full)
+    assert "the disk is full" in refused("predict model=fire/yolo11n-TinyNet source=good", capsys)
+
+
+def test_that_nothing_can_be_resumed_is_said_when_it_begins(here, capsys, monkeypatch):
+    monkeypatch.setattr("modules.course.train.carry_out", lambda *args: exec("raise KeyboardInterrupt"))
+    for words, said in {"save=False": True, "save=True": False, "": False}.items():
+        assert main(f"train {TINY} data=good.yaml preset=smoke {words}".split()) == 130
+        assert ("an interrupted training begins anew" in capsys.readouterr().err) == said
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /bin/sh")

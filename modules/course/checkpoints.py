@@ -31,8 +31,11 @@ LARGEST_PICKLE = 2**30
 WITH_BOXES = ("detect", "segment", "pose", "obb")
 
 
-def load_model(model: str) -> YOLO:
+def load_model(model: str, task: str | None = None) -> YOLO:
     """Build the model of a YAML name, or load that of a checkpoint or of an exported file.
+
+    Args:
+        task: of an exported file, which does not say it under older versions of Ultralytics; the others know theirs.
 
     Raises:
         InputError: there is no such model, or it cannot be built or read.
@@ -54,10 +57,11 @@ def load_model(model: str) -> YOLO:
     file = find_yaml(path) if path.suffix in {".yaml", ".yml"} else None
     # The `yolo` command, too, knows RT-DETR by the file's name.
     family = RTDETR if "rtdetr" in path.stem.lower() else YOLO
+    said = {"task": task} if task and family is YOLO and path.suffix not in {".yaml", ".yml", ".pt"} else {}
     try:
         with plain(), quiet(), nothing_fetched():
             check_channels(read_yaml(file) if file else None)
-            loaded = family(str(model))
+            loaded = family(str(model), **said)
             if not isinstance(loaded.model, (str, BaseModel)):
                 raise InputError(
                     f"it holds a {type(loaded.model).__name__}, and no checkpoint as Ultralytics writes it."

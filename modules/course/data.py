@@ -14,7 +14,9 @@ from PIL import Image
 from ultralytics.data.utils import IMG_FORMATS, img2label_paths
 
 from .errors import InputError, shown
+from .files import replace
 from .fire import read_boxes, show_labelled
+from .inputs import check_drawing
 from .pictures import GREEN
 from .sets import Data, check_data, check_names, read_lines
 
@@ -220,8 +222,9 @@ def fill(groups: list[list[Path]], shares: dict[str, float], total: int, rng: ra
 # ------------------------------------------------------------------------------------------------------------- showing
 def show(data, path="labels.png", count: int = 12, seed: int = 0) -> Path:
     """Draw a sample of labelled pictures, half of them to train on and half to validate on, and write it to `path`."""
-    found: Data = check_data(data)
     path, rng = Path(path), random.Random(seed)
+    check_drawing("path", path)
+    found: Data = check_data(data)
     if path.exists():
         raise InputError(f"{shown(path)} is there already. Name another file: path=NAME.png.")
     chosen = [
@@ -236,7 +239,7 @@ def show(data, path="labels.png", count: int = 12, seed: int = 0) -> Path:
         ax.set_title(picture.name, fontsize=8)
     for ax in figure.axes[len(chosen) :]:
         ax.axis("off")
-    figure.savefig(path, dpi=80)
+    replace(path, lambda beside: figure.savefig(beside, format=path.suffix[1:].lower(), dpi=80))
     print(f"wrote {shown(path)}: {len(chosen)} pictures with their labels")
     return path
 

@@ -16,6 +16,7 @@ import ultralytics
 from ultralytics.cfg import CLI_HELP_MSG
 
 from ..registry import ModelError, clipped, load_yaml
+from .start import GONE
 
 # With it set, errors keep their traceback.
 TRACEBACK = "COURSE_TRACEBACK"
@@ -78,7 +79,10 @@ def missing_package(error: ModuleNotFoundError) -> str:
 
 def file_system(error: OSError) -> str | None:
     said = FILE_SYSTEM.get(error.errno)
-    name = error.filename if isinstance(error.filename, (str, Path)) else ""
+    name = error.filename2 or error.filename  # the second is what was written, where the first was read
+    name = name if isinstance(name, (str, Path)) else ""
+    if error.errno == errno.ENOENT and not name:  # as of os.getcwd
+        return GONE
     return said and (f"{clipped(shown(name))}: {said}." if name else f"{said[0].upper()}{said[1:]}.")
 
 

@@ -226,6 +226,12 @@ def check_place(project: Path, name: str = "") -> None:
         raise InputError(f"name={name[:40]}...: this name is too long. Give a shorter one, as name=run.")
 
 
+def check_drawing(key: str, path: Path) -> None:
+    """Refuse a name under which no drawing can be written."""
+    if path.suffix.lower() not in (".png", ".jpg", ".pdf"):
+        raise InputError(f"{key}={path}: give a file that ends in .png, .jpg or .pdf.")
+
+
 def check_cache(settings: dict, data) -> None:
     """Keep the course's own set as it is: cache=disk would write a file beside each picture of it."""
     if str(settings.get("cache", "")).lower() == "disk" and Path(data).resolve().is_relative_to(FIRE.resolve()):
@@ -300,13 +306,15 @@ def check_source(source) -> int | None:
         path = Path(name)
         if not name or not path.exists() and not ("*" in name and glob.glob(name, recursive=True)):
             raise InputError(f"source={name}: there is no such file or folder.")
-        files = [p.name for p in path.iterdir()] if path.is_dir() else glob.glob(name, recursive=True) or [name]
+        known = {*IMG_FORMATS, *VID_FORMATS, *(() if path.is_dir() else (suffix[1:] for suffix in LISTS))}
+        there = path.iterdir() if path.is_dir() else map(Path, glob.glob(name, recursive=True) or [name])
+        files = [file for file in there if file.suffix[1:].lower() in known]
+        if pipe := next((f for f in files if f.exists() and not (f.is_file() or f.is_dir())), None):
+            raise InputError(f"source={name}: {shown(pipe)} is no file that can be read.")  # it would be waited for
         if path.suffix in LISTS and path.is_file() and not path.read_text(encoding="utf-8", errors="replace").strip():
             files = []
-    known = {*IMG_FORMATS, *VID_FORMATS, *(() if path.is_dir() else (suffix[1:] for suffix in LISTS))}
-    count = sum(file.rpartition(".")[-1].lower() in known for file in files)
-    if not count:
+    if not files:
         raise InputError(
             f"source={name}: no pictures or films are there. Known are {', '.join(sorted(IMG_FORMATS))}, ..."
         )
-    return None if path.suffix in LISTS else count
+    return None if path.suffix in LISTS else len(files)

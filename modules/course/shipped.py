@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from ultralytics import YOLO
 from ultralytics.nn.tasks import DetectionModel
 
-from .errors import InputError
+from .errors import InputError, nothing_left
 from .files import replace
 from .quiet import quiet
 from .results import RESULTS
@@ -53,7 +53,8 @@ def checkpoint(name: str) -> Path:
         network, facts = unpack(path)
         held = {"model": network.half(), "epoch": -1, "train_args": {"task": "detect", "imgsz": facts["imgsz"]}}
         held["confidence"] = facts.get("confidence")
-        replace(written, lambda beside: torch.save(held, beside))
+        with nothing_left(written.parent):
+            replace(written, lambda beside: torch.save(held, beside))
     return written
 
 

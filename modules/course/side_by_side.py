@@ -11,8 +11,9 @@ from . import results, shipped
 from .checkpoints import WITH_BOXES, load_model
 from .epochs import read_epochs, total, was_validated
 from .errors import InputError, plain, shown
+from .files import replace
 from .fire import FIRE_YAML, fire_pictures
-from .inputs import read_args
+from .inputs import check_drawing, read_args
 from .judge import USUAL, show_found, spread, stored_threshold
 from .measure import parameters
 from .quiet import nothing_fetched, quiet
@@ -207,8 +208,7 @@ def compare(runs: list[str], data=None, pictures: int = 4, conf: float | None = 
     if conf is not None and (isinstance(conf, bool) or not isinstance(conf, (int, float)) or not 0 < conf < 1):
         raise InputError(f"conf={conf}: give a confidence between 0 and 1.")
     save = Path(str(save))
-    if save.suffix.lower() not in (".png", ".jpg", ".pdf"):
-        raise InputError(f"save={save}: give a file that ends in .png, .jpg or .pdf.")
+    check_drawing("save", save)
     entries = [open_entry(str(run)) for run in runs]
     models = [load_model(str(entry.weights)) for entry in entries]
     for entry, model in zip(entries, models):
@@ -220,6 +220,6 @@ def compare(runs: list[str], data=None, pictures: int = 4, conf: float | None = 
     figure = draw(entries, models, chosen, conf)
     with plain(f"save={save}"):
         save.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(save, dpi=80)
+        replace(save, lambda beside: figure.savefig(beside, format=save.suffix[1:].lower(), dpi=80))
     print(f"Curves and pictures: {shown(save.resolve())}")
     return save

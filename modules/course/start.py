@@ -3,6 +3,8 @@
 import os
 import sys
 
+GONE = "the current folder was deleted. Go to another one (cd), then repeat the command."
+
 
 def is_command() -> bool:
     """Whether this is `python -m modules` (called "-m" until the package has been imported) or `python -m results`."""
@@ -32,9 +34,7 @@ def refuse_a_folder_that_is_gone() -> None:
     try:
         os.getcwd()
     except OSError:
-        print(
-            "Error: the current folder was deleted. Go to another one (cd), then repeat the command.", file=sys.stderr
-        )
+        print(f"Error: {GONE}", file=sys.stderr)
         sys.exit(2)
 
 

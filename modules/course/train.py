@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from .errors import InputError, nothing_left, plain, shown
+from .files import nothing_lost
 from .fire import FIRE_YAML
 from .fit import fit
 from .job import DEFAULT_MODEL, Job, prepare
@@ -67,7 +68,7 @@ def train_once(model, data=FIRE_YAML, preset: str | None = None, verbose: bool =
 def carry_out(job: Job, verbose: bool, folder: Path | None = None) -> Run:
     """Train in a folder of its own, then measure."""
     request = job.request
-    with plain():
+    with plain(), nothing_lost():
         folder = folder or take_folder(job.parent, job.name, request)
         with nothing_left(folder):
             write_record(folder, request, asked=job.asked)

@@ -71,7 +71,13 @@ def row(check: Callable[[Case], str], case: Case) -> str:
 
 
 def run(case: Case) -> list[str]:
-    """Print a row for each check, and return the rows that failed. The smoke preset runs the quick checks only."""
+    """Print a row for each check, and return the rows that failed. The smoke preset runs the quick checks only.
+
+    Raises:
+        RuntimeError: Python was told to pass over `assert`.
+    """
+    if not __debug__:
+        raise RuntimeError("PYTHONOPTIMIZE (python -O) switches off `assert`: all checks would pass. Unset it.")
     print(case)
     failed = []
     for check in checks(case):

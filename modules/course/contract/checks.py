@@ -25,9 +25,6 @@ from ..measure import gmac, parameters
 from .cases import Case
 from .golden_vectors import ROOT, golden, largest_difference, maps
 
-if not __debug__:
-    raise ImportError("PYTHONOPTIMIZE (python -O) switches off `assert`, and all of these checks would pass. Unset it.")
-
 
 class NotChecked(Exception):
     """A check that cannot be made here; the message says why."""
