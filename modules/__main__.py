@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from unittest import mock
 
+from ultralytics import RTDETR
 from ultralytics.cfg import (
     DEFAULT_CFG_DICT,
     DEFAULT_CFG_PATH,
@@ -44,7 +45,7 @@ from .course.inputs import (
 from .course.job import read_cfg
 from .course.judge import choose_threshold
 from .course.quiet import exporter_hushed, hints_of_ours, nothing_fetched, pictures_not_read
-from .course.sets import check_data
+from .course.sets import check_data, check_folders
 from .course.shipped import checkpoint
 from .course.threads import all_cores
 from .course.train import DEFAULT_MODEL, train
@@ -145,7 +146,8 @@ def run_trace(settings: dict) -> None:
     if "imgsz" in settings:
         settings["imgsz"] = check_imgsz(settings["imgsz"])
     model = str(settings.pop("model", DEFAULT_MODEL))
-    load_model(model)
+    if isinstance(load_model(model), RTDETR):
+        raise InputError(f"model={model}: trace prints the rows of YOLO models, and this is an RT-DETR.")
     trace(model, **settings)
 
 
@@ -237,8 +239,11 @@ def run_stock(mode: str, settings: dict) -> int:
         )
     if mode in {"val", "benchmark"}:
         settings.setdefault("data", FIRE_YAML)
-        if task != "classify":
-            settings["data"] = check_data(settings["data"], task, parts=(settings.get("split", "val"),)).yaml
+        part = settings.get("split", "val")
+        if task == "classify":
+            check_folders(settings["data"], part)
+        else:
+            settings["data"] = check_data(settings["data"], task, parts=(part,)).yaml
         check_cache(settings, settings["data"])
     count = None
     if mode in {"predict", "track"}:

@@ -185,6 +185,18 @@ COMMANDS = {
         f"train {TINY} data=https://127.0.0.1:9/set.zip": "there is no such file",
         "train model={}": "give a model file",
         f"val {TINY} data=nowhere.yaml": "there is no such file",
+        **{
+            f"classify val model=yolo11n-cls.yaml imgsz=32 {data}": "needs a folder that holds train/ and"
+            for data in (
+                "data=train",
+                "data=nowhere",
+                "data=good.yaml",
+                "data=mnist160",
+                "data=file.txt",
+                "data=good",
+                "",
+            )
+        },
         f"val {TINY} data=good.yaml split=test": "'test:' key missing",
     },
     "sources": {
@@ -335,6 +347,8 @@ COMMANDS = {
         "doctor list.yaml good.yaml": "describes no model",
         "doctor yolo11n-TinyNt.yaml": "Did you mean yolo11-TinyNet.yaml",
         "doctor nothing": "holds no args.yaml",
+        "doctor yolo11n-cls.yaml good.yaml": "its task is 'classify'",
+        "compare fire/yolo11n-TinyNet nothing": "it holds no weights",
         "doctor yolo11n-TinyNet.yaml model=a.pt": "model is given twice",
         f"doctor {TINY} data=5": "data=5: there is no such file",
         f"doctor {TINY} data=good.yaml preset=[1]": "choose one of smoke",
@@ -384,6 +398,13 @@ COMMANDS = {
         f"trace {TINY} imgsz=100000": "up to 8192",
         f"trace {TINY} imgsz=[64,64]": "one whole number",
         f"trace {TINY} imgsz=True": "imgsz=True",
+        f"trace {TINY} imgsz=8193": "up to 8192",
+        f"trace {TINY} imgsz=64.0": "imgsz=64.0",
+        f"trace {TINY} imgsz=64,64": "imgsz=(64, 64)",
+        f"trace {TINY} imgsz=64px": "imgsz=64px",
+        f"trace {TINY} imgsz=None": "imgsz=None",
+        f"trace {TINY} imgsz=": "has no value",
+        "trace model=rtdetr-resnet50.yaml": "this is an RT-DETR",
         "trace model=nothing": "this folder is empty",
         "trace model=5": "give a model file",
     },
@@ -956,6 +977,13 @@ def test_each_command_has_help_of_its_own(line, has, lacks, capsys):
     assert main(line.split()) == 0
     said = capsys.readouterr().out
     assert has in said and lacks not in said
+
+
+def test_a_set_for_classification_is_measured(here):
+    for place in ("train/a", "train/b", "val/a", "val/b"):
+        (here / "classes" / place).mkdir(parents=True)
+        shutil.copy("train/images/0.jpg", here / "classes" / place)
+    assert main("classify val model=yolo11n-cls.yaml imgsz=32 data=classes plots=False workers=0".split()) == 0
 
 
 def test_half_and_copy_cfg_work(here):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ultralytics import RTDETR, YOLO
 from ultralytics.engine.exporter import export_formats
-from ultralytics.nn.tasks import BaseModel
+from ultralytics.nn.tasks import BaseModel, guess_model_task
 from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
 from ..registry import ModelError, find_yaml
@@ -57,11 +57,13 @@ def load_model(model: str, task: str | None = None) -> YOLO:
     file = find_yaml(path) if path.suffix in {".yaml", ".yml"} else None
     # The `yolo` command, too, knows RT-DETR by the file's name.
     family = RTDETR if "rtdetr" in path.stem.lower() else YOLO
-    said = {"task": task} if task and family is YOLO and path.suffix not in {".yaml", ".yml", ".pt"} else {}
+    of_file = {"task": task} if task and family is YOLO and path.suffix not in {".yaml", ".yml", ".pt"} else {}
     try:
         with plain(), quiet(), nothing_fetched():
-            check_channels(read_yaml(file) if file else None)
-            loaded = family(str(model), **said)
+            said = read_yaml(file) if file else None
+            check_channels(said)
+            check_head(said, family)
+            loaded = family(str(model), **of_file)
             if not isinstance(loaded.model, (str, BaseModel)):
                 raise InputError(
                     f"it holds a {type(loaded.model).__name__}, and no checkpoint as Ultralytics writes it."
@@ -90,6 +92,13 @@ def check_channels(said) -> None:
         raise InputError(
             f"it asks for {clipped(str(wanted[0]))} channels; only pictures with 3 channels are supported here."
         )
+
+
+def check_head(said, family: type) -> None:
+    """Refuse a model whose last row is no head: by that Ultralytics tells the task."""
+    last = said["head"][-1] if isinstance(said, dict) and isinstance(said.get("head"), list) and said["head"] else None
+    if family is YOLO and isinstance(last, list) and len(last) == 4 and guess_model_task(said) is None:
+        raise InputError(f"its last row, {clipped(str(last[2]))}, is no head of YOLO, such as Detect.")
 
 
 def has_names(network: BaseModel) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from ultralytics.data.utils import img2label_paths
 
-from .checkpoints import load_model
+from .checkpoints import check_trainable, load_model
 from .data import alike
 from .epochs import read_epochs, total
 from .errors import InputError, shown
@@ -104,10 +104,11 @@ def open_case(model, data, preset: str | None, overrides: dict) -> Case:
             raise InputError(str(error)) from None
     settings = {**settings, **overrides}
     settings["imgsz"] = check_imgsz(settings["imgsz"])
-    load_model(str(model))
+    yolo = load_model(str(model))
+    check_trainable(yolo, str(model))
     data = first_said(data, folder and settings["data"], FIRE_YAML)
     try:
-        return Case(str(model), check_data(data), settings, folder)
+        return Case(str(model), check_data(data, yolo.task), settings, folder)
     except InputError as error:
         if Path(str(data)).is_file():
             raise NoUsableData(str(error)) from None

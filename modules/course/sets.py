@@ -54,6 +54,22 @@ def check_data(data, task: str = "detect", parts: tuple[str, ...] = ("train", "v
     return looked_at
 
 
+def check_folders(data, part: str) -> None:
+    """Refuse what is no set for classification, a folder of folders.
+
+    Ultralytics would fetch one of such a name, or copy the pictures of a folder into two parts beside it.
+    """
+    for names in (("train",), (part, "validation") if part == "val" else (part,)):
+        with plain(f"data={data}"):
+            places = [Path(str(data)) / name for name in names if (Path(str(data)) / name).is_dir()]
+            there = any(inner.is_dir() for place in places for inner in place.iterdir())
+        if not there:
+            raise InputError(
+                f"data={data}: a model of the task 'classify' needs a folder that holds train/ and {part}/, and in each "
+                f"of them a folder of pictures for each class."
+            )
+
+
 def find_data_yaml(data) -> Path:
     """The file of a path, or of the bare name of a set that Ultralytics describes."""
     hint = "Give a data YAML; the course's own is datasets/fire/fire.yaml."
