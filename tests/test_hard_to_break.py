@@ -134,6 +134,11 @@ MODELS = {
     "maybe.yaml": (f"nc: 1\nend2end: maybe\n{BACKBONE}{HEAD}", "write true or false"),
     "kernel.yaml": (f"nc: 1\n{BACKBONE.replace('64, 3', '64, -3')}{HEAD}", "row 0"),
     "head_one.yaml": (f"nc: 1\n{BACKBONE}{HEAD.replace('[[0],', '[0,')}", "row 1"),
+    "no_head_row.yaml": (f"nc: 1\n{BACKBONE}{HEAD}  - [0, 1, Conv, [64]]\n", "last row, Conv, is no head of YOLO"),
+    "fat.yaml": (
+        "nc: 1\nbackbone:\n  - [-1, 1, EMO_1M, [99]]\nhead:\n  - [[2, 3, 4], 1, Detect, [nc]]\n",
+        "million parameters",
+    ),
     "args.yaml": (f"nc: 1\nbackbone:\n  - [-1, 1, Conv, [64, 3, 2, 1, 1, 1, 1, 1, 1]]\n{HEAD}", "row 0"),
 }
 
@@ -147,8 +152,9 @@ RUNS = {
     "curve": NOTED,
 }
 
-# Ultralytics itself can read such pictures; the course's commands cannot.
-ON_THE_COMMAND_LINE = {"grey.yaml"}
+# What the course's commands alone refuse: pictures that Ultralytics itself can read, what it says itself in other words,
+# and what would fill the memory here.
+ON_THE_COMMAND_LINE = {"grey.yaml", "no_head_row.yaml", "fat.yaml"}
 
 COMMANDS = {
     "places": {

@@ -1,5 +1,6 @@
 """Open a model: a YAML, trained weights or an exported file. A file of weights is a program, so it is looked at first."""
 
+import contextlib
 import importlib.util
 import io
 import pickle
@@ -9,13 +10,15 @@ import zlib
 from _compat_pickle import IMPORT_MAPPING
 from pathlib import Path
 
+import torch
 from ultralytics import RTDETR, YOLO
 from ultralytics.engine.exporter import export_formats
 from ultralytics.nn.tasks import BaseModel, guess_model_task
 from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
-from ..registry import ModelError, find_yaml
+from ..registry import REGISTERED, ModelError, find_yaml, is_backbone
 from .errors import InputError, clipped, one_line, plain, read_yaml
+from .measure import parameters
 from .quiet import nothing_fetched, quiet
 
 # Families that the `yolo` command knows by the model's name, and that cannot hold a backbone of this course.
@@ -26,6 +29,9 @@ WITHOUT_A_NETWORK = {"torch", "collections", "numpy", "builtins", "__builtin__",
 
 # In bytes; numbers lie beside the pickle, which only lists them.
 LARGEST_PICKLE = 2**30
+
+# In parameters: 8 GB of them, more than any published model of this kind has.
+LARGEST_BACKBONE = 2_000_000_000
 
 # Tasks whose models find boxes.
 WITH_BOXES = ("detect", "segment", "pose", "obb")
@@ -63,6 +69,7 @@ def load_model(model: str, task: str | None = None) -> YOLO:
             said = read_yaml(file) if file else None
             check_channels(said)
             check_head(said, family)
+            check_size(said)
             loaded = family(str(model), **of_file)
             if not isinstance(loaded.model, (str, BaseModel)):
                 raise InputError(
@@ -99,6 +106,20 @@ def check_head(said, family: type) -> None:
     last = said["head"][-1] if isinstance(said, dict) and isinstance(said.get("head"), list) and said["head"] else None
     if family is YOLO and isinstance(last, list) and len(last) == 4 and guess_model_task(said) is None:
         raise InputError(f"its last row, {clipped(str(last[2]))}, is no head of YOLO, such as Detect.")
+
+
+def check_size(said) -> None:
+    """Refuse a backbone that no machine holds, as with width=99 in its row. It is built without memory."""
+    rows = said.get("backbone") if isinstance(said, dict) else None
+    for row in rows if isinstance(rows, list) else ():
+        count = 0
+        with contextlib.suppress(Exception), torch.device("meta"):  # what cannot be built is said with its row
+            count = parameters(REGISTERED[row[2]].cls(*row[3])) if is_backbone(row[2]) else 0
+        if count > LARGEST_BACKBONE:
+            raise InputError(
+                f"its row {clipped(str(row))} would have {count / 1e6:,.0f} million parameters; the most that are "
+                f"allowed are {LARGEST_BACKBONE / 1e6:,.0f} million. Give a smaller width, such as 0.25."
+            )
 
 
 def has_names(network: BaseModel) -> bool:
