@@ -135,6 +135,7 @@ MODELS = {
     "kernel.yaml": (f"nc: 1\n{BACKBONE.replace('64, 3', '64, -3')}{HEAD}", "row 0"),
     "head_one.yaml": (f"nc: 1\n{BACKBONE}{HEAD.replace('[[0],', '[0,')}", "row 1"),
     "no_head_row.yaml": (f"nc: 1\n{BACKBONE}{HEAD}  - [0, 1, Conv, [64]]\n", "last row, Conv, is no head of YOLO"),
+    "reg_max.yaml": (f"nc: 1\nreg_max: 1000000\n{BACKBONE}{HEAD}", "'reg_max: 1000000': give a number up to 8,192"),
     "fat.yaml": (
         "nc: 1\nbackbone:\n  - [-1, 1, EMO_1M, [99]]\nhead:\n  - [[2, 3, 4], 1, Detect, [nc]]\n",
         "million parameters",
@@ -154,7 +155,7 @@ RUNS = {
 
 # What the course's commands alone refuse: pictures that Ultralytics itself can read, what it says itself in other words,
 # and what would fill the memory here.
-ON_THE_COMMAND_LINE = {"grey.yaml", "no_head_row.yaml", "fat.yaml"}
+ON_THE_COMMAND_LINE = {"grey.yaml", "no_head_row.yaml", "reg_max.yaml", "fat.yaml"}
 
 COMMANDS = {
     "places": {
@@ -718,6 +719,15 @@ def test_a_checkpoint_whose_classes_have_no_names(names, here, capsys):
     assert refused("predict model=w.pt source=good", capsys)
 
 
+@pytest.mark.parametrize("folder", ["o'k", 'q"u', "a b", "[x]", "Bäume", "日本", "x=y", "a*b", "%20"])
+def test_weights_in_a_folder_of_any_name(folder, here):
+    """Ultralytics itself drops apostrophes: a training would end with weights that nobody finds."""
+    Path(folder).mkdir()
+    save(YOLO("yolo11n-TinyNet.yaml"), f"{folder}/w.pt")
+    assert load_model(f"{folder}/w.pt").task == "detect"
+    assert main(["val", f"model={folder}/w.pt", "data=good.yaml", "imgsz=32", "plots=False", "workers=0"]) == 0
+
+
 def test_weights_of_our_own_are_opened(here):
     save(YOLO("yolo11n-EMO.yaml"), "emo.pt")
     assert {"modules.emo", "collections", "torch._utils"} <= modules_named(*pickles_in(Path("emo.pt")))
@@ -784,6 +794,13 @@ def test_looking_and_scanning_leave_a_motion_photo_as_it_is(here):
         YOLODataset(str(picture.parent), data=check_det_dataset("good.yaml"), imgsz=64)
     assert picture.read_bytes() == photo, "Ultralytics' own scan rewrote it"
     assert not list(here.rglob("*.cache")), "it noted in the set what the labels say"
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-2], lambda b: b[: len(b) // 2], lambda b: b[:30], lambda b: b""])
+def test_a_damaged_picture_is_named_when_a_set_is_split(damage, here, capsys):
+    Image.effect_noise((64, 64), 50).save("train/images/1.jpg")
+    Path("train/images/1.jpg").write_bytes(damage(Path("train/images/1.jpg").read_bytes()))
+    assert "train/images/1.jpg: this picture cannot be read" in refused("data split train names=fire", capsys)
 
 
 def test_a_picture_cut_short_is_left_out(here):

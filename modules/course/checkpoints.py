@@ -16,7 +16,7 @@ from ultralytics.engine.exporter import export_formats
 from ultralytics.nn.tasks import BaseModel, guess_model_task
 from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
-from ..registry import REGISTERED, ModelError, find_yaml, is_backbone
+from ..registry import LARGEST_ARGUMENT, REGISTERED, ModelError, find_yaml, is_backbone
 from .errors import InputError, clipped, one_line, plain, read_yaml
 from .measure import parameters
 from .quiet import nothing_fetched, quiet
@@ -109,9 +109,12 @@ def check_head(said, family: type) -> None:
 
 
 def check_size(said) -> None:
-    """Refuse a backbone that no machine holds, as with width=99 in its row. It is built without memory."""
-    rows = said.get("backbone") if isinstance(said, dict) else None
-    for row in rows if isinstance(rows, list) else ():
+    """Refuse what no machine holds: a huge `reg_max:`, or a backbone with width=99 in its row, which is built without memory."""
+    facts = said if isinstance(said, dict) else {}
+    for key, value in facts.items():
+        if key != "nc" and isinstance(value, (int, float)) and not abs(value) <= LARGEST_ARGUMENT:
+            raise InputError(f"'{clipped(f'{key}: {value}')}': give a number up to {LARGEST_ARGUMENT:,}.")
+    for row in facts["backbone"] if isinstance(facts.get("backbone"), list) else ():
         count = 0
         with contextlib.suppress(Exception), torch.device("meta"):  # what cannot be built is said with its row
             count = parameters(REGISTERED[row[2]].cls(*row[3])) if is_backbone(row[2]) else 0

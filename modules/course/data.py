@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from ultralytics.data.utils import IMG_FORMATS, img2label_paths
 
-from .errors import InputError, shown
+from .errors import InputError, plain, shown
 from .files import replace
 from .fire import read_boxes, show_labelled
 from .inputs import check_drawing
@@ -28,7 +28,7 @@ AREAS = (0.01, 0.05, 0.25)  # of the picture: tiny, small, middle, large
 # ------------------------------------------------------------------------------------------------------------- looking
 def picture_hash(path: Path) -> np.ndarray:
     """Bits that stay nearly the same when a picture is scaled, compressed, brightened or cut a little (dHash)."""
-    with Image.open(path) as picture:
+    with plain(shown(path)), Image.open(path) as picture:
         picture.draft("L", (128, 128))
         grey = np.asarray(picture.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX), dtype=np.int16)
     return (grey[:, 1:] > grey[:, :-1]).ravel()

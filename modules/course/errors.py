@@ -81,6 +81,8 @@ def file_system(error: OSError) -> str | None:
     said = FILE_SYSTEM.get(error.errno)
     name = error.filename2 or error.filename  # the second is what was written, where the first was read
     name = name if isinstance(name, (str, Path)) else ""
+    if error.errno is None and any("PIL" in Path(step.f_code.co_filename).parts for step in frames(error)[-1:]):
+        return f"this picture cannot be read ({one_line(error)})."
     if error.errno == errno.ENOENT and not name:  # as of os.getcwd
         return GONE
     return said and (f"{clipped(shown(name))}: {said}." if name else f"{said[0].upper()}{said[1:]}.")

@@ -13,6 +13,7 @@ import matplotlib
 import torch
 from PIL import Image
 from ultralytics.utils import LOGGER
+from ultralytics.utils.downloads import attempt_download_asset
 
 from .errors import one_line, our_command
 
@@ -159,6 +160,11 @@ def note_nothing(prefix: str, path: Path, x: dict, version: str) -> None:
     x["version"] = version
 
 
+def weights_as_named(file, *args, **kwargs) -> str:
+    """In the place of Ultralytics' search for weights, which drops apostrophes from the name of a file that is there."""
+    return str(file) if Path(file).is_file() else attempt_download_asset(file, *args, **kwargs)
+
+
 @contextlib.contextmanager
 def nothing_fetched():
     """Replace what Ultralytics does unasked: it downloads a font, a model to try half precision with and Python
@@ -172,6 +178,7 @@ def nothing_fetched():
         mock.patch("ultralytics.utils.plotting.check_font", lambda *a, **k: font),
         mock.patch("ultralytics.engine.trainer.check_amp", amp_works),
         mock.patch("ultralytics.utils.checks.AUTOINSTALL", False),
+        mock.patch("ultralytics.utils.downloads.attempt_download_asset", weights_as_named),
         mock.patch("ultralytics.data.utils.open", open_unchanged, create=True),
         mock.patch("ultralytics.data.dataset.load_dataset_cache_file", side_effect=FileNotFoundError),
         mock.patch("ultralytics.data.dataset.save_dataset_cache_file", note_nothing),
