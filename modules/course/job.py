@@ -68,9 +68,11 @@ class Job:
         part = {name: len(pictures) for name, pictures in self.parts.items()}
         each = "each epoch" if self.val_every == 1 else f"every {self.val_every} epochs"
         during = f"{part['val_each_epoch']} are validated {each}, " if self.val_every else ""
-        length = f"{self.settings['epochs']} epochs at {self.settings['imgsz']} px (preset {self.preset.name})"
+        hours, epochs = self.settings.get("time"), self.settings["epochs"]
+        length = f"{hours:g} hours" if hours else f"{epochs} epoch{'s' * (epochs != 1)}"
         lines = [
-            f"Training on {part['train']} of {there['train']} pictures, {length}.",
+            f"Training on {part['train']} of {there['train']} pictures, {length} at {self.settings['imgsz']} px "
+            f"(preset {self.preset.name}).",
             f"Of {there['val']} validation pictures {during}{part['val_at_end']} at the end.",
             self.preset.note,
             self.advice,
@@ -142,7 +144,8 @@ def prepare(model=None, data=None, preset: str | None = None, overrides: dict | 
 
 def how_to_train_for_use(preset: Preset, given: dict, data: Data) -> str:
     """A line on what the preset cuts short, of what nobody asked for; the fire set is there to learn with, so it gets none."""
-    left = [key for key in FOR_USE if key not in given and getattr(preset, key) < DEFAULT_CFG_DICT[key]]
+    said = {*given, *(["epochs"] if "time" in given else [])}  # hours go before epochs
+    left = [key for key in FOR_USE if key not in said and getattr(preset, key) < DEFAULT_CFG_DICT[key]]
     if not left or Path(data.yaml).resolve() == FIRE_YAML.resolve():
         return ""
     words = " ".join(f"{key}={DEFAULT_CFG_DICT[key]:g}" for key in left)
