@@ -250,6 +250,7 @@ class Promise:
         if not isinstance(maps, (list, tuple)) or not all(isinstance(x, torch.Tensor) and x.ndim == 4 for x in maps):
             what = "the list of P2, P3, P4 and P5" if several else "one tensor (B, C, H, W)"
             raise ModelError(f"{name}.forward must return {what}, and returns {shown(output)}")
+        self.check_kind(name, given[0] if isinstance(given, (list, tuple)) else given, maps)
         found = [x.shape[1] for x in maps]
         if found != wanted:
             said, hint = ("feature_channels says", "") if several else said_of_block(name)
@@ -264,6 +265,13 @@ class Promise:
         found = [round(given.shape[-1] / x.shape[-1]) for x in maps]
         if found != [4, 8, 16, 32]:
             raise ModelError(f"{name}'s maps must have strides 4, 8, 16 and 32, and have {found}")
+
+    def check_kind(self, name: str, given: torch.Tensor, maps: list[torch.Tensor]) -> None:
+        """Raises ModelError where a map is empty, or has another batch, type or device than what the row was fed."""
+        for x in maps:
+            if (len(x), x.dtype, x.device) != (len(given), given.dtype, given.device) or not x.numel():
+                fed, out = (f"{tuple(t.shape)} {t.dtype} on {t.device}" for t in (given, x))
+                raise ModelError(f"{name}.forward must keep batch, type and device: fed {fed}, it returns {out}")
 
 
 def said_of_block(name: str) -> tuple[str, str]:

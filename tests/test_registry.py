@@ -417,6 +417,11 @@ def returns(value):
         (lambda x: {"x": x}, "returns dict"),
         (lambda x: [x, x], r"returns \(1, 320, 16, 16\), \("),
         (lambda x: x.flatten(1), r"returns \(1, 81920\)"),
+        (lambda x: x[:, :128].half(), r"fed \(1, 320, 16, 16\) torch.float32 on cpu, it returns .*torch.float16"),
+        (lambda x: x[:, :128].int(), "returns .*torch.int32"),
+        (lambda x: x[:, :128].to("meta"), "returns .*on meta"),
+        (lambda x: x[:, :128, :0], r"returns \(1, 128, 0, 16\)"),
+        (lambda x: x[:, :128].repeat(2, 1, 1, 1), r"must keep batch, .*returns \(2, 128, 16, 16\)"),
     ],
 )
 def test_a_broken_promise_names_its_own_row(value, message, table):

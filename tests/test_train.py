@@ -255,6 +255,7 @@ RECORDS = {
     "other pictures": ({"request": {"epochs": 3, "set": "x"}}, "(other pictures or labels)"),
     "of an older course": ({"process": 17}, "no run.json that can be read"),
     "a request that is a list": ({"request": []}, "no run.json that can be read"),
+    "scores that are a text": ({"scores": "good"}, "no run.json that can be read"),
     "without what was asked": ({"asked": None}, None),
 }
 
@@ -270,7 +271,10 @@ def test_only_the_same_command_of_a_process_that_is_gone_goes_on(case, unfinishe
     assert capsys.readouterr().out.count("\n") == (why not in (None, FINISHED)), "a new folder is begun with a word"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", "{}", '{"request": {"epochs": 3}}', "\x00"])
+SHAPES = ["", "{", "[]", "null", "3", "{}", '{"request": {"epochs": 3}}', "\x00", "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", SHAPES, ids=range(len(SHAPES)))
 def test_a_record_of_another_shape_is_named(text, unfinished, capsys):
     (unfinished / "run.json").write_text(text)
     assert take_folder(unfinished.parent, "a", {"epochs": 3}).name == "a-2"

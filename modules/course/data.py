@@ -18,7 +18,7 @@ from .files import replace
 from .fire import read_boxes, show_labelled
 from .inputs import check_drawing
 from .pictures import GREEN
-from .sets import Data, check_data, check_names, read_lines
+from .sets import Data, check_data, check_names, check_picture, read_lines
 
 SIDE = 12  # of a picture's hash, which has SIDE x SIDE bits
 ALIKE = 0.16  # two pictures whose hashes differ in a smaller part of their bits are taken for the same scene
@@ -182,6 +182,8 @@ def split(folder, names: list[str], shares=(0.7, 0.2, 0.1), seed: int = 0) -> Pa
         raise InputError(
             f"{folder}: no pictures in {folder / 'images'}. Put them there, and their labels into labels/."
         )
+    if why := next(filter(None, map(check_picture, pictures)), ""):
+        raise InputError(f"{why}. Mend or remove it, then split.")
     target = folder / "split.yaml"
     if target.exists():
         raise InputError(f"{shown(target)} is there already, and a split that was used must stay. Rename or remove it.")

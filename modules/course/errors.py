@@ -67,6 +67,7 @@ FILE_SYSTEM = {
 
 # Names under which packages are installed, where they differ from those under which they are imported.
 PACKAGES = {"paddle": "paddlepaddle x2paddle", "cv2": "opencv-python", "PIL": "pillow", "yaml": "pyyaml"}
+PACKAGES["clip"] = "git+https://github.com/ultralytics/CLIP.git"  # another project has this name in the registry
 
 
 def missing_package(error: ModuleNotFoundError) -> str:

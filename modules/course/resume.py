@@ -114,8 +114,9 @@ def read_record(folder: Path) -> dict | None:
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         record["process"]["pid"], record["process"]["started"], record["scores"], record["asked"]
-        return record if isinstance(record["request"], dict) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        sound = isinstance(record["request"], dict) and isinstance(record["scores"], (dict, type(None)))
+        return record if sound else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
