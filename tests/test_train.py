@@ -558,6 +558,25 @@ def test_rows_after_the_checkpoint_are_dropped(tmp_path):
     assert not results.exists()
 
 
+DAMAGED = ["", "epoch,loss\n", "epoch,loss\n1,5\n", "epoch,loss\n1,5\n2", "1,5\n2,4\n", "\x00" * 9, "epoch\n1,5\n2,4\n"]
+
+
+@pytest.mark.parametrize("text", [*DAMAGED, b"\xff\xfe1,5"], ids=range(len(DAMAGED) + 1))
+def test_rows_that_do_not_hold_the_epochs_so_far_are_put_aside(text, tmp_path, capsys):
+    """Ultralytics would write the rows that follow without a heading, or among those of nobody knows what."""
+    results = tmp_path / "results.csv"
+    results.write_bytes(text if isinstance(text, bytes) else text.encode())
+    forget_after(results, 2)
+    assert not results.exists() and (tmp_path / "results-damaged.csv").is_file()
+    assert "lacks some of the 2 epochs so far" in capsys.readouterr().err
+
+
+def test_weights_that_are_gone_are_said(tmp_path, capsys):
+    (tmp_path / "results.csv").write_text("epoch,loss\n1,5\n")
+    assert find_start(tmp_path, epochs=5) == (None, 0, False)
+    assert "there are no weights to go on from. Training starts over." in capsys.readouterr().err
+
+
 # -------------------------------------------------------------------------------------------------------- broken data
 @pytest.fixture
 def small_set(tmp_path):

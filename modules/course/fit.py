@@ -24,8 +24,8 @@ def fit(job: Job, folder: Path, verbose: bool) -> None:
     checkpoint, done, finished = find_start(folder, epochs, hours)
     if finished:
         return
-    used = seconds_used(folder / "results.csv", done)
     forget_after(folder / "results.csv", done)
+    used = seconds_used(folder / "results.csv", done)
     data = write_set(folder / "training.yaml", job.data, train=job.parts["train"], val=job.parts["val_each_epoch"])
     if checkpoint:
         print(f"Going on with {shown(folder)} after epoch {done}" + (f" of {epochs}." if hours is None else "."))

@@ -188,6 +188,8 @@ def find_start(folder: Path, epochs: int, hours: float | None = None) -> tuple[P
         warn(
             f"{shown(weights)}: {names} cannot be read, and nothing else is there to go on from. Training starts over."
         )
+    elif (folder / "results.csv").is_file():
+        warn(f"{shown(weights)}: there are no weights to go on from. Training starts over.")
     return None, 0, False
 
 
@@ -203,12 +205,24 @@ def seconds_used(results: Path, epochs: int) -> float:
 
 
 def forget_after(results: Path, epochs: int) -> None:
-    """Drop from results.csv what was written after the checkpoint, and will be written again."""
-    if results.exists():
+    """Drop from results.csv what was written after the checkpoint, and will be written again.
+
+    A file that does not hold the epochs before it is put aside with a word.
+    """
+    if not results.exists() or not epochs:
+        results.unlink(missing_ok=True)
+        return
+    try:
+        there = len(read_epochs(results))
+    except InputError:
+        there = 0
+    if there < epochs:
+        aside = results.with_name("results-damaged.csv")
+        warn(f"{shown(results)} lacks some of the {epochs} epochs so far. It is now {aside.name}; curves begin here.")
+        os.replace(results, aside)
+    else:
         lines = results.read_text(encoding="utf-8").splitlines(keepends=True)
-        results.write_text("".join(lines[: 1 + epochs] if epochs else []), encoding="utf-8")
-        if not epochs:
-            results.unlink()
+        results.write_text("".join(lines[: 1 + epochs]), encoding="utf-8")
 
 
 def settle(checkpoint: Path, folder: Path, data: str) -> None:
