@@ -97,6 +97,8 @@ def read_words(words: list[str]) -> dict:
                 key, value = parse_key_value_pair(word)
             except AssertionError:
                 raise InputError(f"'{word}' has no value: write key=value.") from None
+            if key in ("name", "project") and value is not None:  # older versions read name=1_2 as the number 12
+                value = word.partition("=")[2].strip()
             if key in settings:
                 raise InputError(f"{key}= is given twice, as {settings[key]} and as {value}.")
             settings[key] = os.path.expanduser(value) if isinstance(value, str) else value

@@ -974,6 +974,8 @@ ORDERS = {
     "val half int8": {"mode": "val", "half": True, "int8": True},
     "train resume": {"mode": "train", "resume": True},
     "train val=False": {"mode": "train", "val": False},
+    "train name=1_2 project=1e3": {"mode": "train", "name": "1_2", "project": "1e3"},
+    "train name=007 project=None": {"mode": "train", "name": "007", "project": None},
     "train --imgsz=64, epochs = 3": {"mode": "train", "imgsz": 64, "epochs": 3},
 }
 
