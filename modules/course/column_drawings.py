@@ -97,11 +97,14 @@ def draw_errors(curves: dict) -> None:
 
 
 def draw_memory(memory: dict) -> None:
-    """For each (columns, segment) the peak of a training step, as a line for each segment."""
+    """For each (columns, segment) the peak of a training step, as a line for each segment, on logarithmic axes."""
     fig, ax = plt.subplots(figsize=(6.5, 3.2))
     counts, segments = (sorted(set(numbers)) for numbers in zip(*memory))
     for segment, colour in zip(segments, (BLUE, GREEN, ORANGE)):
         name = f"segment {segment}" if segment else "plain"
         ax.plot(counts, [memory[count, segment].peak for count in counts], "o-", color=colour, label=name)
-    ax.set(xlabel="columns", ylabel="peak, MiB", ylim=(0, None), xticks=counts)
+    ax.set(xlabel="columns", ylabel="peak, MiB", xscale="log", yscale="log")
+    ax.set_xticks(counts, counts)
+    ax.set_yticks(ticks := (30, 100, 300, 600), ticks)
+    ax.minorticks_off()
     ax.legend()
