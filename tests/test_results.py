@@ -367,7 +367,8 @@ def test_names_touch_no_other_name_and_no_bar_and_the_front_needs_several_seeds(
 
 
 def test_a_family_has_one_colour():
-    assert colour_of("yolo11n-RepViT") == colour_of("yolo11n-RepViT-m0_6") != colour_of("yolo11n-EMO")
+    assert colour_of("yolo11n-RepViT") == colour_of("yolo11n-RepViT-m0_6") == colour_of("repvit_m0_9")
+    assert colour_of("yolo11n-RepViT") != colour_of("yolo11n-EMO")
     assert (
         colour_of("yolo11n") == colour_of("yolov10n") not in {colour_of("yolov10n-iRMB"), colour_of("yolo11n-TinyNet")}
     )

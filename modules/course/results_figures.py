@@ -22,7 +22,7 @@ PLACES = [*BESIDE, (0, 14, "center"), (0, -14, "center"), *FARTHER]
 
 def colour_of(name: str) -> str:
     """One colour for each family of models, the same in all figures; stock models are grey."""
-    return next((colour for family, colour in FAMILIES.items() if family in name), "0.45")
+    return next((colour for family, colour in FAMILIES.items() if family.lower() in name.lower()), "0.45")
 
 
 def accuracy_against(ax, cost: dict[str, float], label: str) -> None:
