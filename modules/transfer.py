@@ -1,5 +1,5 @@
 # Written by notebooks/09_take_it_home.ipynb. Edit the lesson, then run `make modules`.
-"""What a YOLO network has learned, moved: into a network whose rows changed, and into a file that opens anywhere."""
+"""What a YOLO network has learned, moved: into a network whose rows changed, and into a file that runs no code."""
 
 import pickle
 import tempfile
