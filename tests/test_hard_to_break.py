@@ -15,6 +15,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -1039,6 +1040,18 @@ def test_pictures_that_cannot_be_written_are_no_success(here, capsys, monkeypatc
     monkeypatch.setattr(Path, "write_bytes", full)
     shutil.copy("train/images/0.jpg", "good")
     assert "the disk is full" in refused(f"predict {TINY} source=good imgsz=32", capsys).lower()
+
+
+def test_a_film_for_which_there_is_no_room_is_no_success(here, capsys, monkeypatch):
+    """OpenCV passes over its frames: the film would be cut short, and nothing said."""
+    film = cv2.VideoWriter("long.avi", cv2.VideoWriter_fourcc(*"MJPG"), 5, (64, 64))
+    for _ in range(3):
+        film.write(np.zeros((64, 64, 3), np.uint8))
+    film.release()
+    usage = shutil.disk_usage
+    monkeypatch.setattr("modules.course.files.shutil.disk_usage", lambda place: usage(place)._replace(free=100))
+    assert main(["predict", TINY, "source=long.avi", "imgsz=32"]) == 2
+    assert "long.avi: the disk is full" in capsys.readouterr().err
 
 
 def test_what_ends_a_thread_is_one_line(capsys):

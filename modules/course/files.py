@@ -1,7 +1,9 @@
 """Write a file whole or not at all, and say so where it cannot be written."""
 
 import contextlib
+import errno
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +40,24 @@ def write_picture(path: str | Path, picture: np.ndarray, params: list[int] | Non
     return True
 
 
+class Film(cv2.VideoWriter):
+    """As cv2.VideoWriter, which passes over frames that cannot be written."""
+
+    def __init__(self, filename: str, *args, **settings):
+        super().__init__(filename, *args, **settings)
+        self.path = Path(filename)
+
+    def write(self, frame: np.ndarray) -> None:
+        """As there.
+
+        Raises:
+            OSError: the disk has no room for this frame.
+        """
+        if shutil.disk_usage(self.path.parent).free < frame.nbytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        super().write(frame)
+
+
 def say_of_thread(failed: threading.ExceptHookArgs) -> None:
     """One line for what ended a thread, as those in which Ultralytics draws."""
     message = isinstance(failed.exc_value, Exception) and explain(failed.exc_value)
@@ -46,6 +66,10 @@ def say_of_thread(failed: threading.ExceptHookArgs) -> None:
 
 @contextlib.contextmanager
 def nothing_lost() -> Iterator[None]:
-    """Within it Ultralytics stops at a picture that it cannot write, and what ends its threads is said in one line."""
-    with mock.patch("cv2.imwrite", write_picture), mock.patch("threading.excepthook", say_of_thread):
+    """Within it Ultralytics stops at what it cannot write, a picture or a frame of a film, and what ends its threads is said
+    in one line."""
+    hooks = {"cv2.imwrite": write_picture, "cv2.VideoWriter": Film, "threading.excepthook": say_of_thread}
+    with contextlib.ExitStack() as stack:
+        for name, ours in hooks.items():
+            stack.enter_context(mock.patch(name, ours))
         yield
