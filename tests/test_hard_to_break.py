@@ -1048,6 +1048,9 @@ def test_a_film_for_which_there_is_no_room_is_no_success(here, capsys, monkeypat
     for _ in range(3):
         film.write(np.zeros((64, 64, 3), np.uint8))
     film.release()
+    assert main(["predict", TINY, "source=long.avi", "imgsz=32", "name=whole"]) == 0
+    frames = cv2.VideoCapture("runs/whole/long.avi")
+    assert frames.get(cv2.CAP_PROP_FRAME_COUNT) == 3
     usage = shutil.disk_usage
     monkeypatch.setattr("modules.course.files.shutil.disk_usage", lambda place: usage(place)._replace(free=100))
     assert main(["predict", TINY, "source=long.avi", "imgsz=32"]) == 2

@@ -40,22 +40,27 @@ def write_picture(path: str | Path, picture: np.ndarray, params: list[int] | Non
     return True
 
 
-class Film(cv2.VideoWriter):
-    """As cv2.VideoWriter, which passes over frames that cannot be written."""
+VideoWriter = cv2.VideoWriter  # before `nothing_lost` puts Film in its place
+
+
+class Film:
+    """As cv2.VideoWriter, which passes over frames that cannot be written. (That class does not survive a subclass.)"""
 
     def __init__(self, filename: str, *args, **settings):
-        super().__init__(filename, *args, **settings)
-        self.path = Path(filename)
+        self.path, self.writer = Path(filename), VideoWriter(filename, *args, **settings)
 
     def write(self, frame: np.ndarray) -> None:
-        """As there.
+        """Add a frame.
 
         Raises:
-            OSError: the disk has no room for this frame.
+            OSError: the disk has no room for it.
         """
         if shutil.disk_usage(self.path.parent).free < frame.nbytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        super().write(frame)
+        self.writer.write(frame)
+
+    def release(self) -> None:
+        self.writer.release()
 
 
 def say_of_thread(failed: threading.ExceptHookArgs) -> None:
