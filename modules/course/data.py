@@ -14,7 +14,7 @@ from PIL import Image
 from ultralytics.data.utils import IMG_FORMATS, img2label_paths
 
 from .errors import InputError, plain, shown
-from .files import replace
+from .files import save_figure
 from .fire import read_boxes, show_labelled
 from .inputs import check_drawing
 from .pictures import GREEN
@@ -241,7 +241,7 @@ def show(data, path="labels.png", count: int = 12, seed: int = 0) -> Path:
         ax.set_title(picture.name, fontsize=8)
     for ax in figure.axes[len(chosen) :]:
         ax.axis("off")
-    replace(path, lambda beside: figure.savefig(beside, format=path.suffix[1:].lower(), dpi=80))
+    save_figure(figure, path)
     print(f"wrote {shown(path)}: {len(chosen)} pictures with their labels")
     return path
 

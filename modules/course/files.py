@@ -11,6 +11,7 @@ from unittest import mock
 
 import cv2
 import numpy as np
+from matplotlib.figure import Figure
 
 from .errors import explain, warn
 
@@ -38,6 +39,11 @@ def write_picture(path: str | Path, picture: np.ndarray, params: list[int] | Non
     path = Path(path)
     replace(path, lambda beside: beside.write_bytes(cv2.imencode(path.suffix, picture, params or [])[1].tobytes()))
     return True
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure of matplotlib, whole or not at all, in the format that the name of `path` ends with."""
+    replace(path, lambda beside: figure.savefig(beside, format=path.suffix[1:].lower(), dpi=80))
 
 
 VideoWriter = cv2.VideoWriter  # before `nothing_lost` puts Film in its place

@@ -10,6 +10,7 @@ from ultralytics import YOLO
 from ultralytics.utils.metrics import box_iou, smooth
 
 from .checkpoints import load_model
+from .files import save_figure
 from .fire import read_boxes, read_classes, show_labelled, to_corners
 from .job import MEASURED, PREDICTED, Job, write_set
 from .pictures import BLUE, GREEN, draw_boxes
@@ -109,7 +110,7 @@ def draw_predictions(yolo: YOLO, pictures: list[Path], path: Path, settings: dic
     figure.suptitle(
         f"Dashed: {labelled} labelled. Solid: confidence at least {threshold:.2f}, which finds {right} of them."
     )
-    figure.savefig(path, dpi=80)
+    save_figure(figure, path)
 
 
 def show_found(ax, picture: Path, result, threshold: float) -> torch.Tensor:

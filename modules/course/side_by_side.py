@@ -11,7 +11,7 @@ from . import results, shipped
 from .checkpoints import WITH_BOXES, load_model
 from .epochs import read_epochs, total, was_validated
 from .errors import InputError, plain, shown
-from .files import replace
+from .files import save_figure
 from .fire import FIRE_YAML, fire_pictures
 from .inputs import check_drawing, read_args
 from .judge import USUAL, show_found, spread, stored_threshold
@@ -223,6 +223,6 @@ def compare(runs: list[str], data=None, pictures: int = 4, conf: float | None = 
     figure = draw(entries, models, chosen, conf)
     with plain(f"save={save}"):
         save.parent.mkdir(parents=True, exist_ok=True)
-        replace(save, lambda beside: figure.savefig(beside, format=save.suffix[1:].lower(), dpi=80))
+        save_figure(figure, save)
     print(f"Curves and pictures: {shown(save.resolve())}")
     return save
